@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bounded_queue.h"
+#include "base/mutex.h"
 
 namespace shoal {
 
@@ -26,12 +27,13 @@ class ThreadPool {
   bool Submit(std::function<void()> task);
   // False when the queue is full or after Shutdown; the task is dropped.
   bool TrySubmit(std::function<void()> task);
-  // Runs what waits, then joins. Idempotent.
+  // Runs what waits, then joins. Idempotent; never from a task of the pool.
   void Shutdown();
 
  private:
   BoundedQueue<std::function<void()>> queue_;
-  std::vector<std::thread> threads_;
+  Mutex join_mu_;  // held while joining, so that a second Shutdown returns no earlier than the first
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(join_mu_);
 };
 
 }  // namespace shoal
