@@ -18,7 +18,8 @@ inline constexpr uint32_t kLogVersion = 1;
 
 enum class FragmentKind : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
-// Binds a fragment to its segment and offset, so that a valid fragment in another place does not pass as data.
+// Binds a fragment to its segment and offset, so that a valid fragment in another place does not
+// pass as data.
 inline uint64_t LogFragmentSeed(uint64_t segment, uint64_t offset) {
   return segment * 0x9e3779b97f4a7c15u + offset;
 }

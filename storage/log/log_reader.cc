@@ -12,7 +12,8 @@ namespace shoal {
 LogReader::LogReader(const File* file, uint64_t segment, uint64_t offset, uint64_t record_bytes_max)
     : file_(file),
       segment_(segment),
-      record_bytes_max_(record_bytes_max),
+      // One fragment always fits, so that a start is never refused for its size.
+      record_bytes_max_(std::max(record_bytes_max, kLogBlockBytes)),
       position_(std::max<uint64_t>(offset, kLogSegmentHeaderBytes)) {}
 
 absl::Status LogReader::LoadBlock(uint64_t offset) {
@@ -100,7 +101,7 @@ absl::StatusOr<bool> LogReader::Next(uint64_t limit, std::string* record) {
       continue;
     }
     // Not what belongs here: look for the start of the next record.
-    uint64_t next = valid && starts ? offset : offset + 1;
+    uint64_t next = !valid ? offset + 1 : starts ? offset : fragment.end;
     for (;;) {
       SHOAL_ASSIGN_OR_RETURN(next, FindFragment(next));
       if (next >= limit_) break;
@@ -108,9 +109,7 @@ absl::StatusOr<bool> LogReader::Next(uint64_t limit, std::string* record) {
       SHOAL_RETURN_IF_ERROR(LoadBlock(next));
       if (ParseFragment(next, &found) &&
           (found.kind == static_cast<uint8_t>(FragmentKind::kFull) ||
-           found.kind == static_cast<uint8_t>(FragmentKind::kFirst)) &&
-          // The start of a record that we have just found too long is not a new start.
-          next != position_) {
+           found.kind == static_cast<uint8_t>(FragmentKind::kFirst))) {
         break;
       }
       next = found.end > next ? found.end : next + 1;
@@ -123,7 +122,7 @@ absl::StatusOr<bool> LogReader::Next(uint64_t limit, std::string* record) {
   }
   record->clear();
   // Padding at the very end of a block is no tear.
-  if (assembling || offset < limit_ ) {
+  if (assembling || offset < limit_) {
     if (torn_at_limit_ != limit_) report_.torn_bytes += limit_ - position_;
     torn_at_limit_ = limit_;
   }
@@ -137,7 +136,8 @@ absl::Status CheckLogSegmentHeader(const File& file, uint64_t segment) {
   StoreLE<uint32_t>(header.data() + 12, 0);
   if (size != header.size() || absl::string_view(header).substr(0, 8) != kLogMagic ||
       Checksum32(header) != stored || LoadLE<uint64_t>(header.data() + 16) != segment) {
-    return absl::DataLossError(absl::StrCat(file.path(), ": not the header of log segment ", segment));
+    return absl::DataLossError(
+        absl::StrCat(file.path(), ": not the header of log segment ", segment));
   }
   if (const uint32_t version = LoadLE<uint32_t>(header.data() + 8); version != kLogVersion) {
     return absl::FailedPreconditionError(absl::StrCat(file.path(), ": log format version ", version,

@@ -1,8 +1,9 @@
 // Reads the records of one segment file, past damage.
 //
-// Damage: a fragment that fails its check. The reader looks for the next fragment that passes (its checksum is bound to segment
-// and offset, so stray bytes do not). When there is one, records in the middle were lost: counted as damage, and never given
-// out as data. When there is none, it is the torn tail of an append that a crash cut short.
+// Damage: a fragment that fails its check. The reader looks for the next fragment that passes (its
+// checksum is bound to segment and offset, so stray bytes do not). When there is one, records in
+// the middle were lost: counted as damage, and never given out as data. When there is none, it is
+// the torn tail of an append that a crash cut short.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +29,12 @@ class LogReader {
   // Reads from `offset`, the start of a record (0: the first one). `file` is borrowed.
   LogReader(const File* file, uint64_t segment, uint64_t offset, uint64_t record_bytes_max);
 
-  // Reads records that end at or before `limit`, which may grow from call to call. False at the end.
+  // Reads records that end at or before `limit`, which may grow from call to call. False at the
+  // end.
   absl::StatusOr<bool> Next(uint64_t limit, std::string* record);
 
-  // Where the next record begins; at the end, the end of the last whole record: a torn tail is cut from here.
+  // Where the next record begins; at the end, the end of the last whole record: a torn tail is cut
+  // from here.
   uint64_t position() const { return position_; }
   const LogReport& report() const { return report_; }
 
@@ -60,7 +63,8 @@ class LogReader {
   LogReport report_;
 };
 
-// Checks the header of a segment. FailedPrecondition: a newer version; DataLoss: not a header of that segment.
+// Checks the header of a segment. FailedPrecondition: a newer version; DataLoss: not a header of
+// that segment.
 absl::Status CheckLogSegmentHeader(const File& file, uint64_t segment);
 
 }  // namespace shoal
