@@ -10,32 +10,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/cluster/partition_bits.h"
 #include "base/metric/series.h"
 #include "router/query/series_source.h"
 
 namespace shoal {
-
-// A set of partitions, one bit each.
-class PartitionBits {
- public:
-  explicit PartitionBits(uint32_t partition_count)
-      : count_(partition_count), bitmap_((size_t{partition_count} + 7) / 8, '\0') {}
-
-  void Set(uint32_t partition) {
-    bitmap_[partition / 8] =
-        static_cast<char>(static_cast<uint8_t>(bitmap_[partition / 8]) | (1u << (partition % 8)));
-  }
-  bool Test(uint32_t partition) const {
-    return (static_cast<uint8_t>(bitmap_[partition / 8]) >> (partition % 8) & 1) != 0;
-  }
-  uint32_t partition_count() const { return count_; }
-  // Bit p % 8 of byte p / 8: the wire's form.
-  const std::string& bitmap() const { return bitmap_; }
-
- private:
-  uint32_t count_;
-  std::string bitmap_;
-};
 
 struct NodeFetchRequest {
   std::vector<std::string> patterns;
