@@ -1,0 +1,104 @@
+// A file system in memory that crashes, loses power and fails on demand.
+//
+// What is durable: the contents of a file as of its last Sync; the names in a folder as of its last
+// SyncDir (folders themselves at once). Everything else is at the mercy of PowerLoss.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "storage/fs/file_system.h"
+
+namespace shoal {
+
+// Thread safe. Open files keep the file system's state alive, but must not be used after it is
+// gone.
+class FaultFileSystem : public FileSystem {
+ public:
+  enum class Unsynced {
+    kDrop,  // nothing that was not synced survives
+    kKeep,  // all of it does: kill -9, the machine goes on
+    kTear,  // of each 512-byte sector and each file size the old or the new state, at random, some
+            // sectors mixed; of a folder's changes a random number of the first ones
+  };
+  enum class Fault { kNone, kWrite, kSync };
+
+  FaultFileSystem();
+  ~FaultFileSystem() override;
+
+  // Operations that change something so far: writes, syncs, truncations, holes, creations, renames,
+  // removals, folder syncs.
+  int64_t mutations() const;
+
+  // The machine stops after `mutations` more of them: that one and every later one fails (Aborted)
+  // and changes nothing, until PowerLoss. Negative: never.
+  void CrashAfter(int64_t mutations);
+  bool crashed() const;
+  // Loses what was not synced, ends the crash, releases the locks. Files that are open stay dead
+  // for ever.
+  void PowerLoss(Unsynced unsynced, uint64_t seed);
+
+  // Every k-th operation of the kind fails with `error`; a failed Sync drops what it should have
+  // made durable, as Linux may. k = 0 or kNone: no more failures. `path_part`: only files whose
+  // path contains it.
+  void FailEvery(Fault fault, int64_t k, absl::Status error, std::string path_part = "");
+  // What FreeBytes says; writes do not count against it.
+  void SetFreeBytes(uint64_t bytes);
+
+  // Flips bits of the durable and the current contents. False when the file has no such byte.
+  bool FlipBits(const std::string& path, uint64_t offset, uint8_t mask);
+  // Paths of all files, sorted.
+  std::vector<std::string> Files() const;
+
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;
+  absl::StatusOr<bool> Exists(const std::string& path) override;
+  absl::StatusOr<std::vector<std::string>> List(const std::string& dir) override;
+  absl::Status CreateDirs(const std::string& dir) override;
+  absl::Status Rename(const std::string& from, const std::string& to) override;
+  absl::Status Remove(const std::string& path) override;
+  absl::Status SyncDir(const std::string& dir) override;
+  absl::StatusOr<uint64_t> FreeBytes(const std::string& dir) override;
+  absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& path) override;
+
+ private:
+  class Handle;
+  struct Inode;
+  // One change of a folder that is not durable yet: the name now stands for the inode, or for
+  // nothing.
+  struct NameChange {
+    std::string path;
+    std::shared_ptr<Inode> inode;
+  };
+  using Names = std::map<std::string, std::shared_ptr<Inode>>;
+
+  absl::Status CountMutation() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Inject(Fault fault, const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ChangeName(const std::string& path, std::shared_ptr<Inode> inode)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  mutable Mutex mu_;
+  Names names_ ABSL_GUARDED_BY(mu_);
+  Names durable_names_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::vector<NameChange>> pending_ ABSL_GUARDED_BY(mu_);  // by folder
+  std::set<std::string> dirs_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> locks_ ABSL_GUARDED_BY(mu_);
+  uint64_t epoch_ ABSL_GUARDED_BY(mu_) =
+      0;  // power losses so far; a handle of an older one is dead
+  int64_t mutations_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t crash_at_ ABSL_GUARDED_BY(mu_) = -1;
+  bool crashed_ ABSL_GUARDED_BY(mu_) = false;
+  Fault fault_ ABSL_GUARDED_BY(mu_) = Fault::kNone;
+  int64_t fault_every_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t fault_count_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status fault_error_ ABSL_GUARDED_BY(mu_);
+  std::string fault_path_ ABSL_GUARDED_BY(mu_);
+  uint64_t free_bytes_ ABSL_GUARDED_BY(mu_) = uint64_t{1} << 40;
+};
+
+}  // namespace shoal
