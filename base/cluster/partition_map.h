@@ -1,10 +1,14 @@
 // Partition -> ordered replicas: weighted rendezvous hashing, zones apart, load bounded.
 //
-// A pure function of the topology: every process computes the same map with no state. A node joining or leaving moves about
-// 1/N of the partitions. Score of node n for partition p: -weight / ln(u), u uniform in (0, 1) from the hash of (p, node name);
-// the highest scores win (weighted rendezvous, Wang, Resch: "Weighted rendezvous hashing"). Replicas of one partition lie in
-// distinct zones while there are enough zones. No node takes more than kLoadFactor times its fair share of replicas; a
-// partition whose best node is full goes to its next best.
+// A pure function of the topology: every process computes the same map with no state, whatever the
+// order of the nodes in the file. A node joining or leaving moves about 1/N of the partitions.
+// Score of node n for partition p: -weight / ln(u), u uniform in (0, 1) from the hash of (p, node
+// name); the highest scores win (weighted rendezvous, Wang, Resch: "Weighted rendezvous hashing").
+// Replicas of one partition lie in distinct zones while there are enough zones, else as evenly over
+// the zones as can be; a node without a zone counts as a zone of its own. No node takes more than
+// kLoadFactor times its fair share of replicas (rounded up); a partition whose best node is full
+// goes to its next best. The fair share is what the node's weight entitles it to, where one
+// partition is in one node at most once and zones are kept apart.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +27,8 @@ class PartitionMap {
   // Joining nodes own nothing yet; leaving and down nodes own what they did before.
   explicit PartitionMap(const Topology& topology);
 
-  // Node numbers (indexes into Topology::nodes), the preferred replica first; replication() of them.
+  // Node numbers (indexes into Topology::nodes), the preferred replica first; replication() of
+  // them: the topology's, or fewer when it has not as many nodes that own anything.
   absl::Span<const uint16_t> Owners(uint32_t partition) const {
     return absl::MakeConstSpan(owners_).subspan(size_t{partition} * replication_, replication_);
   }
