@@ -1,12 +1,13 @@
 // The ring files of one node: every archive of every series on disk.
 //
-// A ring file is a fixed-size file for one archive and one size class: a ring of stripes, each covering a fixed span of
-// time for all slots of the file; a slot belongs to one series. See docs/format/ring.md.
+// A ring file is a fixed-size file for one archive and one size class: a ring of stripes, each
+// covering a fixed span of time for all slots of the file; a slot belongs to one series. See
+// docs/format/ring.md.
 //
-// Writes go through the double-write journal: journal (one sequential write, one sync), then in place, then the ring files
-// are synced before the journal is reused. After a crash Open() replays whole journal entries, so that a page is always the
-// old one or the new one. Every page read is checked; a page that fails is quarantined (counted, reported, never served) and
-// the read says so.
+// Writes go through the double-write journal: journal (one sequential write, one sync), then in
+// place, then the ring files are synced before the journal is reused. After a crash Open() replays
+// whole journal entries, so that a page is always the old one or the new one. Every page read is
+// checked; a page that fails is quarantined (counted, reported, never served) and the read says so.
 //
 // Threads: one writer at a time (the flusher); reads from any thread at any time.
 #pragma once
@@ -29,11 +30,12 @@ struct RingStoreOptions {
   FileSystem* fs = nullptr;
   std::string dir;                    // DIR/ring
   MetricRegistry* metrics = nullptr;  // may be null
-  int64_t stripe_steps = 512;         // steps that a stripe covers; fixed for a file at its creation
+  int64_t stripe_steps = 512;  // steps that a stripe covers; fixed for a file at its creation
   int64_t stripe_bytes_max = 2 << 20;  // decides the slots of a file
 };
 
-// Pending points of one series for the finest archive, sorted by timestamp, one per step (the last write has won already).
+// Pending points of one series for the finest archive, sorted by timestamp, one per step (the last
+// write has won already).
 struct SeriesPoints {
   SeriesId series = kNoSeries;
   absl::Span<const Point> points;
@@ -58,30 +60,35 @@ class RingStore {
  public:
   virtual ~RingStore() = default;
 
-  // Replays the double-write journal, reads the headers and slot tables of all files. Files of a newer format version:
-  // FailedPrecondition, nothing touched. `schemas[id]` is the schema of that id.
+  // Replays the double-write journal, reads the headers and slot tables of all files. Files of a
+  // newer format version: FailedPrecondition, nothing touched. `schemas[id]` is the schema of that
+  // id.
   static absl::StatusOr<std::unique_ptr<RingStore>> Open(RingStoreOptions options,
                                                          std::vector<SeriesSchema> schemas);
 
   // Adds the next SchemaId.
   virtual void AddSchema(SchemaId id, const SeriesSchema& schema) = 0;
 
-  // Merges points into the finest archive (`archive.archive` is 0), last write wins against what is stored. Points whose
-  // stripe has been overwritten by a later lap are dropped and counted. Durable when OK is returned. On error some of the
-  // points may be stored; writing them again is harmless. Makes slots for series that have none.
+  // Merges points into the finest archive (`archive.archive` is 0), last write wins against what is
+  // stored. Points whose stripe has been overwritten by a later lap are dropped and counted.
+  // Durable when OK is returned. On error some of the points may be stored; writing them again is
+  // harmless. Makes slots for series that have none.
   virtual absl::Status Write(ArchiveKey archive, absl::Span<const SeriesPoints> points) = 0;
   // The same for a coarser archive; replaces the step's value.
-  virtual absl::Status WriteCoarse(ArchiveKey archive, absl::Span<const SeriesCoarsePoints> points) = 0;
+  virtual absl::Status WriteCoarse(ArchiveKey archive,
+                                   absl::Span<const SeriesCoarsePoints> points) = 0;
 
-  // Reads steps [start_sec, start_sec + step * out.size()) of the finest archive; `start_sec` is aligned. Absent: NaN.
-  // DataLoss when a needed page is bad (the rest of `out` is filled all the same).
-  virtual absl::Status Read(ArchiveKey archive, SeriesId series, int64_t start_sec, absl::Span<double> out) const = 0;
+  // Reads steps [start_sec, start_sec + step * out.size()) of the finest archive; `start_sec` is
+  // aligned. Absent: NaN. DataLoss when a needed page is bad (the rest of `out` is filled all the
+  // same).
+  virtual absl::Status Read(ArchiveKey archive, SeriesId series, int64_t start_sec,
+                            absl::Span<double> out) const = 0;
   // The same for a coarser archive; count 0 where absent.
   virtual absl::Status ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec,
                                   absl::Span<CoarsePoint> out) const = 0;
 
-  // Everything before this (exclusive, aligned to the archive's step) has been rolled up into the coarse archive for all
-  // series of the schema; 0 when nothing has. Durable with SetRolledUntil.
+  // Everything before this (exclusive, aligned to the archive's step) has been rolled up into the
+  // coarse archive for all series of the schema; 0 when nothing has. Durable with SetRolledUntil.
   virtual int64_t RolledUntil(ArchiveKey archive) const = 0;
   virtual absl::Status SetRolledUntil(ArchiveKey archive, int64_t until_sec) = 0;
 
@@ -90,7 +97,8 @@ class RingStore {
   // Frees the slots of a deleted series in all its archives.
   virtual absl::Status Free(SchemaId schema, SeriesId series) = 0;
 
-  // Reads and checks every page that should hold data; returns a line per bad page ("FILE stripe S slot N: reason").
+  // Reads and checks every page that should hold data; returns a line per bad page ("FILE stripe S
+  // slot N: reason").
   virtual std::vector<std::string> Verify() const = 0;
   virtual std::vector<RingStoreUsage> Usage() const = 0;
   // Pages that failed their check since Open.

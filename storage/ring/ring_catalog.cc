@@ -1,0 +1,172 @@
+#include "storage/ring/ring_catalog.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+
+namespace shoal {
+namespace {
+
+// Only averages need the second column, the count: see CoarsePoint.
+uint8_t ColumnsOf(ArchiveKey key, const AggregationRule& rule) {
+  return key.archive > 0 && rule.method == AggregationMethod::kAverage ? 2 : 1;
+}
+
+}  // namespace
+
+const Lease* LeaseFor(const Leases& leases, uint32_t stripe) {
+  for (auto it = leases.rbegin(); it != leases.rend(); ++it) {
+    if (it->Covers(stripe)) return &*it;
+  }
+  return nullptr;
+}
+
+ArchiveRings::ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t stripe_steps)
+    : key_(key),
+      step_sec_(static_cast<uint32_t>(schema.archives[key.archive].step_sec)),
+      points_(static_cast<uint64_t>(schema.archives[key.archive].points)),
+      rule_(schema.aggregation),
+      columns_(ColumnsOf(key, schema.aggregation)),
+      stripe_steps_(stripe_steps),
+      stripes_(StripesFor(points_, stripe_steps)) {}
+
+bool ArchiveRings::Accepts(const RingHeader& header, std::string* why) const {
+  SHOAL_CHECK(header.archive == key_);
+  if (header.step_sec != step_sec_ || header.points != points_ || header.columns != columns_ ||
+      header.method != rule_.method) {
+    *why = absl::StrCat("has step ", header.step_sec, ", ", header.points, " points, ",
+                        header.columns, " columns; its schema says step ", step_sec_, ", ", points_,
+                        " points, ", columns_, " columns");
+    return false;
+  }
+  if (!files_.empty() && (header.stripe_steps != stripe_steps_ || header.stripes != stripes_)) {
+    *why = absl::StrCat("has ", header.stripes, " stripes of ", header.stripe_steps,
+                        " steps; others have ", stripes_, " of ", stripe_steps_);
+    return false;
+  }
+  return true;
+}
+
+void ArchiveRings::Attach(std::unique_ptr<RingFile> file, std::vector<std::string>* problems) {
+  RingFile* const ring = file.get();
+  stripe_steps_ = ring->header().stripe_steps;
+  stripes_ = ring->header().stripes;
+  file_numbers_[ring] = static_cast<uint32_t>(files_.size());
+  files_.push_back(std::move(file));
+  const uint32_t slots = ring->header().slots;
+  for (uint32_t slot = 0; slot < slots; ++slot) {
+    const SlotEntry& entry = ring->slots()[slot];
+    if (!entry.used()) continue;
+    Leases leases = Find(entry.series);
+    const bool overlaps = std::any_of(leases.begin(), leases.end(), [&entry](const Lease& other) {
+      return entry.from_stripe < other.entry.until_stripe &&
+             other.entry.from_stripe < entry.until_stripe;
+    });
+    if (overlaps) {
+      problems->push_back(absl::StrCat(ring->name(), " slot ", slot, ": series ", entry.series,
+                                       " has another slot for the same stripes"));
+      continue;
+    }
+    leases.push_back({{ring, slot}, entry});
+    std::sort(leases.begin(), leases.end(), [](const Lease& a, const Lease& b) {
+      return a.entry.from_stripe < b.entry.from_stripe;
+    });
+    Set(entry.series, leases);
+  }
+  std::vector<SlotRef>& free = free_[ring->header().size_class];
+  for (uint32_t slot = slots; slot-- > 0;) {
+    if (!ring->slots()[slot].used() && ring->SlotIsKnown(slot)) free.push_back({ring, slot});
+  }
+}
+
+ArchiveRings::PackedRef ArchiveRings::Pack(SlotRef ref) const {
+  return {file_numbers_.at(ref.file), ref.slot};
+}
+
+Lease ArchiveRings::Unpack(PackedRef ref) const {
+  RingFile* const file = files_[ref.file].get();
+  return {{file, ref.slot}, file->slots()[ref.slot]};
+}
+
+ArchiveRings::PackedRef& ArchiveRings::NewestOf(SeriesId series) {
+  const size_t chunk = series / kChunkSeries;
+  if (chunk >= newest_.size()) newest_.resize(chunk + 1);
+  if (newest_[chunk] == nullptr) newest_[chunk] = std::make_unique<Chunk>(kChunkSeries);
+  return (*newest_[chunk])[series % kChunkSeries];
+}
+
+Leases ArchiveRings::Find(SeriesId series) const {
+  Leases leases;
+  const size_t chunk = series / kChunkSeries;
+  if (chunk >= newest_.size() || newest_[chunk] == nullptr) return leases;
+  const PackedRef newest = (*newest_[chunk])[series % kChunkSeries];
+  if (newest.file == kNoFile) return leases;
+  if (!older_.empty()) {
+    if (const auto it = older_.find(series); it != older_.end()) {
+      for (const PackedRef ref : it->second) leases.push_back(Unpack(ref));
+    }
+  }
+  leases.push_back(Unpack(newest));
+  return leases;
+}
+
+void ArchiveRings::Set(SeriesId series, const Leases& leases) {
+  older_.erase(series);
+  if (leases.empty()) {
+    NewestOf(series) = PackedRef();
+    return;
+  }
+  NewestOf(series) = Pack(leases.back().at);
+  if (leases.size() == 1) return;
+  std::vector<PackedRef>& older = older_[series];
+  for (size_t i = 0; i + 1 < leases.size(); ++i) older.push_back(Pack(leases[i].at));
+}
+
+std::vector<SeriesId> ArchiveRings::Series() const {
+  std::vector<SeriesId> all;
+  for (size_t chunk = 0; chunk < newest_.size(); ++chunk) {
+    if (newest_[chunk] == nullptr) continue;
+    for (uint32_t i = 0; i < kChunkSeries; ++i) {
+      if ((*newest_[chunk])[i].file != kNoFile)
+        all.push_back(static_cast<SeriesId>(chunk * kChunkSeries + i));
+    }
+  }
+  return all;
+}
+
+SlotRef ArchiveRings::TakeSlot(uint8_t size_class) {
+  std::vector<SlotRef>& free = free_[size_class];
+  if (free.empty()) return {};
+  const SlotRef ref = free.back();
+  free.pop_back();
+  return ref;
+}
+
+void ArchiveRings::ReturnSlot(SlotRef ref) { free_[ref.file->header().size_class].push_back(ref); }
+
+RingHeader ArchiveRings::HeaderForNewFile(uint8_t size_class, int64_t stripe_bytes_max,
+                                          int64_t created_us) const {
+  RingHeader header;
+  header.archive = key_;
+  header.size_class = size_class;
+  header.columns = columns_;
+  header.method = rule_.method;
+  header.x_files_factor = rule_.x_files_factor;
+  header.step_sec = step_sec_;
+  header.points = points_;
+  header.stripe_steps = stripe_steps_;
+  header.stripes = stripes_;
+  header.page_bytes = PageBytesFor(size_class, stripe_steps_, columns_);
+  header.slots = static_cast<uint32_t>(
+      std::clamp<int64_t>(stripe_bytes_max / header.page_bytes, 1, int64_t{kRingSlotsMax}));
+  for (const auto& file : files_) {
+    if (file->header().size_class == size_class)
+      header.number = std::max(header.number, file->header().number + 1);
+  }
+  header.created_us = created_us;
+  return header;
+}
+
+}  // namespace shoal

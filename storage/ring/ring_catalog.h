@@ -1,0 +1,111 @@
+// Which slots the series of one archive have, in which files.
+//
+// A series has a chain of leases: each covers the stripes [from, until) in one slot, one after the
+// other. The first one begins at 0; there is more than one after a promotion to a larger size
+// class, until the smaller pages have expired.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/types/span.h"
+#include "storage/ring/ring_file.h"
+#include "storage/series_schema.h"
+
+namespace shoal {
+
+// The size classes that new files are made with, ascending; the last one is kFullSizeClass.
+inline constexpr uint8_t kSizeClasses[] = {32, kFullSizeClass};
+inline constexpr size_t kSizeClassCount = sizeof(kSizeClasses) / sizeof(kSizeClasses[0]);
+
+struct SlotRef {
+  RingFile* file = nullptr;
+  uint32_t slot = 0;
+  friend bool operator==(const SlotRef&, const SlotRef&) = default;
+};
+
+struct Lease {
+  SlotRef at;
+  SlotEntry entry;
+  bool Covers(uint32_t stripe) const {
+    return entry.from_stripe <= stripe && stripe < entry.until_stripe;
+  }
+};
+using Leases = absl::InlinedVector<Lease, 2>;  // ascending by from_stripe, not overlapping
+
+// The lease that covers the stripe; null when none does.
+const Lease* LeaseFor(const Leases& leases, uint32_t stripe);
+
+// Externally synchronised: RingStore's lock. The files themselves stay for the life of the catalog.
+class ArchiveRings {
+ public:
+  ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t stripe_steps);
+
+  const ArchiveKey& key() const { return key_; }
+  uint32_t step_sec() const { return step_sec_; }
+  uint32_t stripe_steps() const { return stripe_steps_; }
+  uint32_t stripes() const { return stripes_; }
+  uint8_t columns() const { return columns_; }
+  // Seconds that a stripe covers.
+  int64_t stripe_sec() const { return int64_t{step_sec_} * stripe_steps_; }
+
+  // Whether the file belongs here: the same grid and columns. The first file decides the stripe's
+  // steps, so that a changed setting does not orphan what is there. `why` is set when it does not
+  // belong.
+  bool Accepts(const RingHeader& header, std::string* why) const;
+  // Takes a file that is accepted, with the leases in its slot table. Leases that contradict
+  // earlier ones are left out and described in `problems`.
+  void Attach(std::unique_ptr<RingFile> file, std::vector<std::string>* problems);
+
+  // Empty when the series has none.
+  Leases Find(SeriesId series) const;
+  // Replaces the chain of a series; empty removes it. Does not touch the slot tables.
+  void Set(SeriesId series, const Leases& leases);
+  std::vector<SeriesId> Series() const;
+
+  // A free slot of the class, now taken; a null file when all are taken: make a file with
+  // HeaderForNewFile and attach it.
+  SlotRef TakeSlot(uint8_t size_class);
+  // Gives back what TakeSlot gave, or what a lease left.
+  void ReturnSlot(SlotRef ref);
+  RingHeader HeaderForNewFile(uint8_t size_class, int64_t stripe_bytes_max,
+                              int64_t created_us) const;
+
+  const std::vector<std::unique_ptr<RingFile>>& files() const { return files_; }
+
+ private:
+  // 8 bytes for a series; the rest of the lease is in the file's slot table.
+  struct PackedRef {
+    uint32_t file = kNoFile;  // in files_
+    uint32_t slot = 0;
+  };
+  static constexpr uint32_t kNoFile = 0xffffffff;
+  static constexpr uint32_t kChunkSeries = 4096;
+  using Chunk = std::vector<PackedRef>;
+
+  PackedRef Pack(SlotRef ref) const;
+  Lease Unpack(PackedRef ref) const;
+  PackedRef& NewestOf(SeriesId series);
+
+  const ArchiveKey key_;
+  const uint32_t step_sec_;
+  const uint64_t points_;
+  const AggregationRule rule_;
+  const uint8_t columns_;
+  uint32_t stripe_steps_;
+  uint32_t stripes_;
+
+  std::vector<std::unique_ptr<RingFile>> files_;
+  absl::flat_hash_map<const RingFile*, uint32_t> file_numbers_;  // position in files_
+  std::vector<std::unique_ptr<Chunk>>
+      newest_;  // the last lease of each series, by id / kChunkSeries; null: none
+  absl::flat_hash_map<SeriesId, std::vector<PackedRef>> older_;  // the leases before it
+  // Per class: slots that are free, the next one to use last.
+  absl::flat_hash_map<uint8_t, std::vector<SlotRef>> free_;
+};
+
+}  // namespace shoal
