@@ -10,7 +10,18 @@ const kPaletteSize = 12;
 export interface ChartEvents {
   // A span was selected by dragging, in Unix seconds.
   onZoom(from: number, until: number): void;
-  onRemove(name: string): void;
+  onRemove(target: string): void;
+}
+
+// `origin`: the target that it came from; a pattern gives many series.
+export interface DrawnSeries extends RenderedSeries {
+  origin: string;
+}
+
+// A target that gave no series, and why.
+export interface Problem {
+  target: string;
+  text: string;
 }
 
 interface LegendRow {
@@ -26,7 +37,8 @@ export class Chart {
   private shape = "";
   private readonly hidden = new Set<string>();
   private readonly colors = new Map<string, number>();
-  private series: RenderedSeries[] = [];
+  private series: DrawnSeries[] = [];
+  private problems: Problem[] = [];
   private span: [number, number] = [0, 0];
 
   constructor(private readonly box: HTMLElement, private readonly legend: HTMLElement,
@@ -34,7 +46,7 @@ export class Chart {
     new ResizeObserver(() => this.plot?.setSize(this.size())).observe(box);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.shape = "";
-      this.show(this.series, this.span);
+      this.show(this.series, this.problems, this.span);
     });
   }
 
@@ -43,16 +55,17 @@ export class Chart {
   }
 
   // Draws `series` over `span`, in Unix seconds.
-  show(series: RenderedSeries[], span: [number, number]): void {
+  show(series: DrawnSeries[], problems: Problem[], span: [number, number]): void {
     this.series = series;
+    this.problems = problems;
     this.span = span;
     this.assignColors();
     this.box.hidden = series.length === 0;
+    this.fillLegend();
     if (series.length === 0) {
       this.plot?.destroy();
       this.plot = null;
       this.shape = "";
-      this.legend.replaceChildren();
       return;
     }
     const data = join(series);
@@ -65,7 +78,6 @@ export class Chart {
       this.plot.setData(data, false);
     }
     this.plot.setScale("x", { min: span[0], max: span[1] });
-    this.fillLegend();
   }
 
   private assignColors(): void {
@@ -128,11 +140,14 @@ export class Chart {
         make("th", { scope: "col", class: label === "Value" ? "number" : "number extra" }, label)), make("td", {}));
     this.when = head.children[1] as HTMLElement;
     this.rows = this.series.map((series) => this.legendRow(series));
-    this.legend.replaceChildren(
-        make("table", {}, make("thead", {}, head), make("tbody", {}, ...this.rows.map(({ row }) => row))));
+    const problems = this.problems.map(({ target, text }) => make("tr", { "data-problem": target },
+        make("td", { colspan: 5 }, make("span", { class: "label" }, target), " ", make("span", { class: "problem" }, text)),
+        make("td", { class: "end" }, this.removeButton(target))));
+    this.legend.replaceChildren(...(this.rows.length + problems.length === 0 ? [] : [make("table", {},
+        make("thead", {}, head), make("tbody", {}, ...this.rows.map(({ row }) => row), ...problems))]));
   }
 
-  private legendRow(series: RenderedSeries): LegendRow {
+  private legendRow(series: DrawnSeries): LegendRow {
     const name = series.target;
     const known = series.values.filter((value): value is number => value !== null);
     const last = known.length > 0 ? known[known.length - 1]! : null;
@@ -142,8 +157,6 @@ export class Chart {
       type: "button", class: "series-name", "aria-pressed": String(!this.hidden.has(name)), title: name,
     }, swatch, make("span", { class: "label" }, name));
     toggle.addEventListener("click", () => this.toggle(name, toggle));
-    const remove = make("button", { type: "button", class: "icon", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
-    remove.addEventListener("click", () => this.events.onRemove(name));
     const number = (value: number | null, extra: boolean) => make("td", {
       class: extra ? "number extra" : "number value", title: value === null ? "no value" : String(value),
     }, formatValue(value));
@@ -151,8 +164,16 @@ export class Chart {
     const mean = known.length > 0 ? known.reduce((sum, v) => sum + v, 0) / known.length : null;
     const row = make("tr", { "data-series": name, "data-last": last === null ? "" : String(last) },
         make("td", {}, toggle), value, number(known.length > 0 ? minimum(known) : null, true), number(mean, true),
-        number(known.length > 0 ? -minimum(known.map((v) => -v)) : null, true), make("td", { class: "end" }, remove));
+        number(known.length > 0 ? -minimum(known.map((v) => -v)) : null, true),
+        make("td", { class: "end" }, this.removeButton(series.origin)));
     return { row, value, last };
+  }
+
+  private removeButton(target: string): HTMLElement {
+    const label = `Remove ${target}`;
+    const button = make("button", { type: "button", class: "icon", "aria-label": label, title: label }, "×");
+    button.addEventListener("click", () => this.events.onRemove(target));
+    return button;
   }
 
   private toggle(name: string, button: HTMLElement): void {

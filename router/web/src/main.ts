@@ -1,7 +1,7 @@
 // Ties the page together: the URL's fragment holds the state, every change goes through it and draws anew.
 
 import { ApiError, render, RenderedSeries } from "./api";
-import { Chart } from "./chart";
+import { Chart, DrawnSeries, Problem } from "./chart";
 import { byId, make, showError } from "./dom";
 import { NodesPanel } from "./nodes";
 import { Search } from "./search";
@@ -15,12 +15,10 @@ class Page {
   private state: State = readState(location.hash);
   private timer = 0;
   private running: AbortController | null = null;
-  // Which target each drawn series came from: a target may be a pattern that gives many.
-  private origin = new Map<string, string>();
   private readonly error = byId("chart-error");
   private readonly chart = new Chart(byId("chart"), byId("legend"), {
     onZoom: (from, until) => this.change({ from: String(from), until: String(until) }),
-    onRemove: (name) => this.toggle(this.origin.get(name) ?? name),
+    onRemove: (target) => this.toggle(target),
   });
   private readonly tree = new MetricTree(byId("tree"), {
     isPicked: (path) => this.state.targets.includes(path),
@@ -91,65 +89,53 @@ class Page {
     const running = this.running = new AbortController();
     byId("chart-empty").hidden = this.state.targets.length > 0;
     if (this.state.targets.length === 0) {
-      this.chart.show([], [0, 0]);
+      document.body.classList.remove("loading");
+      this.chart.show([], [], [0, 0]);
       showError(this.error, null);
     } else if (!document.hidden) {
       byId("chart").hidden = false;
       document.body.classList.add("loading");
-      const { series, errors } = await this.fetch(running.signal);
+      const drawing = await this.fetch(running.signal);
       if (running.signal.aborted) return;
       document.body.classList.remove("loading");
-      showError(this.error, errors.length > 0 ? errors.join("\n") : null);
-      this.chart.show(series, this.span(series));
+      showError(this.error, drawing.error);
+      // What was drawn last stays when the router cannot be asked.
+      if (drawing.error === null) this.chart.show(drawing.series, drawing.problems, this.span(drawing.series));
     }
     if (this.state.refreshSec > 0 && this.state.until === "now") {
       this.timer = window.setTimeout(() => void this.draw(), this.state.refreshSec * 1000);
     }
   }
 
-  // One request for all targets; when the server refuses it, one for each, so that the error names its target and the
-  // others are drawn.
-  private async fetch(signal: AbortSignal): Promise<{ series: RenderedSeries[]; errors: string[] }> {
+  // One request for all targets. When the server refuses it, or when it does not tell which target a series came from,
+  // one for each: so an error stands at its target and the others are drawn.
+  private async fetch(signal: AbortSignal): Promise<Drawing> {
     const { targets, from, until } = this.state;
-    const ask = (some: string[]) =>
+    const ask = async (some: string[]) =>
         render(some, from, until, Math.min(kPointsMax, Math.max(100, this.chart.width)), signal);
-    this.origin = new Map();
     try {
-      const series = distinct(await ask(targets));
-      if (targets.length === 1) for (const { target } of series) this.origin.set(target, targets[0]!);
-      else await this.findOrigins(series, ask);
-      return { series, errors: series.length === 0 ? ["No data in this time range."] : [] };
+      const series = await ask(targets);
+      const plain = new Set(targets);
+      const others = targets.filter((target) => !series.some((one) => one.target === target));
+      if (others.length <= 1) {
+        return drawing(targets, series.map((one) => ({ ...one, origin: plain.has(one.target) ? one.target : others[0] ?? "" })), []);
+      }
     } catch (error) {
-      if (signal.aborted) return { series: [], errors: [] };
       const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;
-      if (!refused || targets.length === 1) return { series: [], errors: [(error as Error).message] };
+      const text = (error as Error).message;
+      if (!refused) return { series: [], problems: [], error: text };
+      if (targets.length === 1) return drawing(targets, [], [{ target: targets[0]!, text }]);
     }
-    const errors: string[] = [];
+    const problems: Problem[] = [];
     const answers = await Promise.all(targets.map(async (target) => {
       try {
-        const series = await ask([target]);
-        for (const one of series) this.origin.set(one.target, target);
-        return series;
+        return (await ask([target])).map((one) => ({ ...one, origin: target }));
       } catch (error) {
-        errors.push(`${target}: ${(error as Error).message}`);
+        problems.push({ target, text: (error as Error).message });
         return [];
       }
     }));
-    return { series: distinct(answers.flat()), errors };
-  }
-
-  // Series whose name is no target come from a pattern or an expression. With one such target it is that one; with
-  // several each is asked what it gives.
-  private async findOrigins(series: RenderedSeries[], ask: (some: string[]) => Promise<RenderedSeries[]>): Promise<void> {
-    const names = new Set(series.map(({ target }) => target));
-    const plain = this.state.targets.filter((target) => names.has(target));
-    const others = this.state.targets.filter((target) => !names.has(target));
-    const unknown = [...names].filter((name) => !plain.includes(name));
-    if (others.length === 1) for (const name of unknown) this.origin.set(name, others[0]!);
-    if (others.length < 2) return;
-    await Promise.all(others.map(async (target) => {
-      for (const one of await ask([target])) this.origin.set(one.target, target);
-    }));
+    return drawing(targets, answers.flat(), problems);
   }
 
   // The time axis: what was asked for, where that can be told here, or what came.
@@ -213,10 +199,19 @@ class Page {
   }
 }
 
-// The same series may come from two targets.
-function distinct(series: RenderedSeries[]): RenderedSeries[] {
+interface Drawing {
+  series: DrawnSeries[];
+  problems: Problem[];
+  error: string | null;  // of the whole request
+}
+
+// Drops what came twice: the same series may come from two targets. Targets that gave nothing are problems.
+function drawing(targets: string[], answers: DrawnSeries[], problems: Problem[]): Drawing {
   const names = new Set<string>();
-  return series.filter(({ target }) => !names.has(target) && names.add(target));
+  const series = answers.filter(({ target }) => !names.has(target) && names.add(target));
+  const answered = new Set([...answers.map(({ origin }) => origin), ...problems.map(({ target }) => target)]);
+  const silent = targets.filter((target) => !answered.has(target));
+  return { series, problems: [...problems, ...silent.map((target) => ({ target, text: "no data in this time range" }))], error: null };
 }
 
 // Unix seconds of "now", "-6h" and of Unix seconds; null for Graphite's other forms.
