@@ -90,14 +90,15 @@ class GrpcNodeReader : public NodeReader {
       open = std::move(next);
       return absl::OkStatus();
     };
-    SHOAL_RETURN_IF_ERROR(Run<v1::FetchResponse>(
+    const absl::Status status = Run<v1::FetchResponse>(
         deadline, cancel, [&](grpc::ClientContext* call) { return stub_->Fetch(call, to); },
         [&](const v1::FetchResponse& response) -> absl::Status {
           for (const v1::SeriesColumn& column : response.series()) {
             SHOAL_RETURN_IF_ERROR(take(column));
           }
           return absl::OkStatus();
-        }));
+        });
+    if (!status.ok()) return status;
     if (open.has_value()) return visit(*std::move(open));
     return absl::OkStatus();
   }

@@ -26,7 +26,8 @@ std::vector<uint32_t> AllPartitions(uint32_t count) {
 // What all attempts of one query have received so far. Replicas are counted each, so it trips only
 // past replication times the limit; the exact check follows the merge.
 struct Budget {
-  Budget(uint64_t series, uint64_t points) : series_max(series), points_max(points) {}
+  Budget(uint64_t series_limit, uint64_t points_limit)
+      : series_max(series_limit), points_max(points_limit) {}
   const uint64_t series_max;
   const uint64_t points_max;
   std::atomic<uint64_t> series{0};
@@ -140,7 +141,7 @@ absl::StatusOr<std::vector<std::vector<Series>>> Scatter::Fetch(absl::Span<const
                                     NodeAnswer* answer) -> absl::Status {
     answer->series.resize(plan->groups.size());
     for (size_t g = 0; g < plan->groups.size(); ++g) {
-      SHOAL_RETURN_IF_ERROR(
+      const absl::Status fetched_all =
           reader->Fetch(plan->groups[g], bits, attempt_deadline, cancel,
                         [&](FetchedSeries fetched) -> absl::Status {
                           SHOAL_RETURN_IF_ERROR(budget->Take(fetched.series.values.size()));
@@ -150,7 +151,8 @@ absl::StatusOr<std::vector<std::vector<Series>>> Scatter::Fetch(absl::Span<const
                           }
                           answer->series[g].push_back(std::move(fetched));
                           return absl::OkStatus();
-                        }));
+                        });
+      if (!fetched_all.ok()) return fetched_all;
     }
     return absl::OkStatus();
   };
