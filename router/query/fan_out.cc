@@ -92,6 +92,10 @@ class FanOut::Query {
     }
     if (!status.ok()) {
       fan_out_.counters_.incomplete->Add();
+      // The calls had the query's deadline: that is the reason, whichever was noticed first.
+      if (absl::IsUnavailable(status) && Steady::now() >= deadline_) {
+        return absl::DeadlineExceededError(status.message());
+      }
       return status;
     }
     return std::move(answers_);
