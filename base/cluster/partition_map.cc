@@ -68,14 +68,17 @@ struct Node {
 struct Zone {
   std::vector<size_t> nodes;
   int64_t quota = 0;  // replicas of one partition that may lie here
-  // Of the partition that is being placed:
+  // Of the partition that is being placed; see Assigner::PickWithinBudget.
   int64_t taken = 0;
-  int64_t free_left = 0;  // candidates, see Assigner::PickWithinBudget
+  int64_t free_left = 0;  // candidates
   int64_t paid_left = 0;
-  bool is_free = false;
+  int64_t spare = 0;  // picks of paid candidates that cost nothing yet
 
-  int64_t FreePicks() const { return std::min(free_left, quota - taken); }
-  int64_t PaidPicks() const { return std::min(paid_left, quota - taken - FreePicks()); }
+  // Picks still possible here: all of them, and those that cost nothing.
+  int64_t Picks() const { return std::min(free_left + paid_left, quota - taken); }
+  int64_t FreePicks() const {
+    return std::min(free_left + std::min(paid_left, spare), quota - taken);
+  }
 };
 
 // Places partition after partition. Nodes are numbered in the order of their names.
@@ -203,7 +206,7 @@ int64_t Assigner::PlaceableReplicas(int64_t left) {
     int64_t room = 0;
     for (const size_t node : zone.nodes) room += std::clamp<int64_t>(nodes_[node].room, 0, left);
     placeable += std::min(room, zone.quota * left);
-    zone.is_free = room - zone.quota * left >= zone.quota;
+    zone.spare = std::clamp<int64_t>(room - zone.quota * left, 0, zone.quota);
   }
   return placeable;
 }
@@ -258,11 +261,10 @@ void Assigner::PickNearest() {
 }
 
 // The nearest in order, but at most `budget` of those whose room the `left` partitions to come
-// depend on: nodes that have less room than there are partitions, in zones without room to spare.
+// depend on: nodes that have no more room than there are partitions left, in zones that have
+// nothing to spare.
 void Assigner::PickWithinBudget(int64_t left, int64_t budget) {
-  const auto is_free = [&](size_t i) {
-    return nodes_[i].room > left || zones_[nodes_[i].zone].is_free;
-  };
+  const auto is_free = [&](size_t i) { return nodes_[i].room > left; };
   scratch_.clear();
   for (Zone& zone : zones_) zone.free_left = zone.paid_left = 0;
   for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -272,35 +274,41 @@ void Assigner::PickWithinBudget(int64_t left, int64_t budget) {
     ++(is_free(i) ? zone.free_left : zone.paid_left);
   }
   std::sort(scratch_.begin(), scratch_.end());
-  int64_t free_picks = 0;  // sums over the zones
-  int64_t paid_picks = 0;
-  for (const Zone& zone : zones_) {
-    free_picks += zone.FreePicks();
-    paid_picks += zone.PaidPicks();
-  }
+  int64_t picks = 0;  // sums over the zones
+  int64_t free_picks = 0;
+  const auto count = [&](const Zone& zone, int64_t sign) {
+    picks += sign * zone.Picks();
+    free_picks += sign * zone.FreePicks();
+  };
+  for (const Zone& zone : zones_) count(zone, +1);
   for (const Candidate& candidate : scratch_) {
     const int64_t wanted = replication_ - static_cast<int64_t>(picked_.size());
     if (wanted == 0) break;
     Zone& zone = zones_[nodes_[candidate.node].zone];
     const bool free = is_free(candidate.node);
-    // Applies a change to the zone, and keeps the sums.
-    const auto change = [&](int64_t* field, int64_t delta) {
-      free_picks -= zone.FreePicks();
-      paid_picks -= zone.PaidPicks();
-      *field += delta;
-      free_picks += zone.FreePicks();
-      paid_picks += zone.PaidPicks();
-    };
-    change(free ? &zone.free_left : &zone.paid_left, -1);
-    if (zone.taken == zone.quota || (!free && budget <= 0)) continue;
-    change(&zone.taken, +1);
-    const int64_t budget_after = free ? budget : budget - 1;
-    if (free_picks + std::min(paid_picks, std::max<int64_t>(budget_after, 0)) >= wanted - 1) {
-      picked_.push_back(candidate);
-      budget = budget_after;
-    } else {
-      change(&zone.taken, -1);
+    count(zone, -1);
+    --(free ? zone.free_left : zone.paid_left);
+    const int64_t taken_before = zone.taken;
+    const int64_t spare_before = zone.spare;
+    const bool costs = !free && zone.spare == 0;
+    bool pick = zone.taken < zone.quota && (!costs || budget > 0);
+    if (pick) {
+      ++zone.taken;
+      if (!free && !costs) --zone.spare;
     }
+    count(zone, +1);
+    const int64_t budget_after = budget - (pick && costs ? 1 : 0);
+    // Only while enough candidates remain for the rest of the replicas.
+    if (pick && free_picks + std::min(picks - free_picks, budget_after) < wanted - 1) {
+      count(zone, -1);
+      zone.taken = taken_before;
+      zone.spare = spare_before;
+      count(zone, +1);
+      pick = false;
+    }
+    if (!pick) continue;
+    picked_.push_back(candidate);
+    budget = budget_after;
   }
 }
 

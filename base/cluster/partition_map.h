@@ -4,11 +4,14 @@
 // order of the nodes in the file. A node joining or leaving moves about 1/N of the partitions.
 // Score of node n for partition p: -weight / ln(u), u uniform in (0, 1) from the hash of (p, node
 // name); the highest scores win (weighted rendezvous, Wang, Resch: "Weighted rendezvous hashing").
-// Replicas of one partition lie in distinct zones while there are enough zones, else as evenly over
-// the zones as can be; a node without a zone counts as a zone of its own. No node takes more than
-// kLoadFactor times its fair share of replicas (rounded up); a partition whose best node is full
-// goes to its next best. The fair share is what the node's weight entitles it to, where one
-// partition is in one node at most once and zones are kept apart.
+// Replicas of one partition lie in distinct zones while there are enough zones; else no zone takes
+// more of them than it must (the least number that lets all find a place). A node without a zone
+// counts as a zone of its own. No node takes more than kLoadFactor times its fair share of replicas
+// (rounded up); a partition whose best node is full goes to its next best. The fair share is what
+// the node's weight entitles it to, where one partition is in one node at most once and zones are
+// kept apart. Measured: up to 100 nodes a join moves at most 1.3 times what the new node takes; at
+// 1,000 nodes, where a node holds so few partitions that the bound is often met, up to 3 times, of a
+// share of 0.1 %.
 #pragma once
 
 #include <cstdint>
