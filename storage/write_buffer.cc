@@ -145,7 +145,6 @@ void WriteBuffer::BeginFlush() {
   flushing_bytes_ = active_bytes_.exchange(0, std::memory_order_relaxed);
   flushing_points_ = points_.load(std::memory_order_relaxed);
   flushing_.store(true, std::memory_order_release);
-  epoch_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void WriteBuffer::SortFlushing() {
@@ -174,7 +173,6 @@ void WriteBuffer::EndFlush() {
   points_.fetch_sub(flushing_points_, std::memory_order_relaxed);
   flushing_bytes_ = flushing_points_ = 0;
   flushing_.store(false, std::memory_order_release);
-  epoch_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 }  // namespace shoal

@@ -46,10 +46,6 @@ class WriteBuffer {
       absl::FunctionRef<void(SeriesId series, absl::Span<const Point> points)> visit) const;
   void EndFlush();
 
-  // Counts every change of what a reader may miss: a reader whose view spans two values must look
-  // again.
-  uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
-
   // Both generations. Points that were overwritten in place of being merged yet count as well.
   uint64_t points() const { return points_.load(std::memory_order_relaxed); }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
@@ -81,7 +77,6 @@ class WriteBuffer {
 
   std::unique_ptr<Shard[]> shards_;
   std::atomic<bool> flushing_{false};
-  std::atomic<uint64_t> epoch_{0};
   std::atomic<uint64_t> points_{0};
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> active_bytes_{0};

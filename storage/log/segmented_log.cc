@@ -61,9 +61,10 @@ absl::Status SegmentedLog::Recover() {
     segments_[number] = Segment{size, size};
     bytes_ += size;
   }
+  next_segment_ = std::max<uint64_t>(options_.next_segment_min, 1);
   if (segments_.empty()) return absl::OkStatus();
   const uint64_t last = segments_.rbegin()->first;
-  next_segment_ = last + 1;
+  next_segment_ = std::max(next_segment_, last + 1);
 
   // Only the last segment can have a tail that nobody has cut yet, or be without a single record.
   Segment& segment = segments_[last];
@@ -85,12 +86,6 @@ absl::Status SegmentedLog::Recover() {
   // read.
   SHOAL_RETURN_IF_ERROR(file->Sync());
   SHOAL_RETURN_IF_ERROR(fs->SyncDir(options_.dir));
-  if (open_report_.records == 0) {
-    SHOAL_RETURN_IF_ERROR(fs->Remove(SegmentPath(last)));
-    bytes_ -= segment.end;
-    segments_.erase(last);
-    return absl::OkStatus();
-  }
   if (open_report_.torn_bytes > 0) {
     bytes_ -= segment.end - reader.position();
     segment.end = segment.durable = reader.position();
@@ -116,9 +111,13 @@ absl::Status SegmentedLog::OpenSegment() {
   return absl::OkStatus();
 }
 
-void SegmentedLog::SealCurrent() {
+void SegmentedLog::SealCurrent(const absl::Status& why) {
   if (writer_ == nullptr) return;
   Segment& segment = segments_[writer_->segment()];
+  if (segment.durable < segment.end) {
+    lost_ = absl::UnavailableError(absl::StrCat(SegmentPath(writer_->segment()),
+                                                ": sealed, records were lost: ", why.message()));
+  }
   segment.end = segment.durable;
   writer_ = nullptr;
 }
@@ -144,7 +143,7 @@ absl::StatusOr<LogPosition> SegmentedLog::Append(absl::string_view record) {
   if (writer_ == nullptr) SHOAL_RETURN_IF_ERROR(OpenSegment());
   const uint64_t start = writer_->end();
   if (absl::Status status = writer_->Append(record); !status.ok()) {
-    SealCurrent();
+    SealCurrent(status);
     return status;
   }
   segments_[writer_->segment()].end = writer_->end();
@@ -157,7 +156,7 @@ absl::Status SegmentedLog::SyncLocked() {
   absl::Status status = writer_->Sync();
   if (status.ok() && !dir_synced_) status = options_.fs->SyncDir(options_.dir);
   if (!status.ok()) {
-    SealCurrent();
+    SealCurrent(status);
     return status;
   }
   dir_synced_ = true;
@@ -172,6 +171,7 @@ absl::Status SegmentedLog::Sync() {
   bool dir_synced = false;
   {
     MutexLock lock(&mu_);
+    if (!lost_.ok()) return std::exchange(lost_, absl::OkStatus());
     if (writer_ == nullptr) return absl::OkStatus();
     writer = writer_;
     end = writer->end();
@@ -182,28 +182,24 @@ absl::Status SegmentedLog::Sync() {
   absl::Status status = writer->Sync();
   if (status.ok() && !dir_synced) status = options_.fs->SyncDir(options_.dir);
   MutexLock lock(&mu_);
-  if (writer_ != writer) {
-    // Rolled over or failed meanwhile. Rolling over syncs, so then `durable` tells whether our
-    // records are in.
-    const auto it = segments_.find(writer->segment());
-    if (status.ok() && it != segments_.end() && it->second.durable < end) {
-      return absl::UnavailableError(
-          absl::StrCat(SegmentPath(writer->segment()), ": sealed after an error"));
-    }
-    return status;
-  }
+  // Rolled over meanwhile (which syncs) or failed (which is remembered): then our own result adds
+  // nothing.
+  if (!lost_.ok()) return std::exchange(lost_, absl::OkStatus());
+  if (writer_ != writer) return absl::OkStatus();
   if (!status.ok()) {
-    SealCurrent();
+    SealCurrent(status);
+    lost_ = absl::OkStatus();  // this caller is told
     return status;
   }
   dir_synced_ = true;
-  Segment& segment = segments_[writer->segment()];
+  Segment& segment = segments_[writer_->segment()];
   segment.durable = std::max(segment.durable, end);
   return absl::OkStatus();
 }
 
 absl::Status SegmentedLog::Roll() {
   MutexLock lock(&mu_);
+  if (!lost_.ok()) return std::exchange(lost_, absl::OkStatus());
   SHOAL_RETURN_IF_ERROR(SyncLocked());
   writer_ = nullptr;
   return absl::OkStatus();
@@ -232,8 +228,17 @@ absl::Status SegmentedLog::TruncateBefore(LogPosition position) {
     MutexLock lock(&mu_);
     if (writer_ != nullptr && position.segment == writer_->segment() &&
         position.offset >= writer_->end() && writer_->end() > kLogSegmentHeaderBytes) {
+      SHOAL_RETURN_IF_ERROR(SyncLocked());
       writer_ = nullptr;
       position = {position.segment + 1, 0};
+    }
+    if (segments_.empty() || segments_.begin()->first >= position.segment) return absl::OkStatus();
+    if (writer_ == nullptr && segments_.rbegin()->first < position.segment) {
+      // Nothing would be left to tell how far the numbers have come; positions that were handed out
+      // must stay behind.
+      next_segment_ = std::max(next_segment_, position.segment);
+      SHOAL_RETURN_IF_ERROR(OpenSegment());
+      SHOAL_RETURN_IF_ERROR(SyncLocked());
     }
     for (auto it = segments_.begin(); it != segments_.end() && it->first < position.segment;) {
       if (writer_ != nullptr && it->first == writer_->segment()) break;

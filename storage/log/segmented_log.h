@@ -38,8 +38,11 @@ struct LogPosition {
 };
 
 struct SegmentedLogOptions {
-  FileSystem* fs = nullptr;          // FileSystem::Posix() when null
-  std::string dir;                   // created when absent
+  FileSystem* fs = nullptr;  // FileSystem::Posix() when null
+  std::string dir;           // created when absent
+  // New segments get at least this number. A caller that persists positions passes the segment of
+  // the last one: numbers then never fall behind it, whatever a power loss took away.
+  uint64_t next_segment_min = 1;
   int64_t segment_bytes = 64 << 20;  // a segment is closed at the first record that ends past this
   int64_t bytes_max = 0;             // quota of all segments together; 0: none
   int64_t record_bytes_max = 64 << 20;  // longer records are refused, and damage when read
@@ -60,7 +63,8 @@ class SegmentedLog {
   // has changed. InvalidArgument: longer than record_bytes_max. Any other error: the segment is
   // sealed, see above.
   absl::StatusOr<LogPosition> Append(absl::string_view record);
-  // Everything appended before the call is durable when OK.
+  // Everything appended before the call is durable when OK. Records that were lost because another
+  // call's write or sync failed make the next Sync fail, once.
   absl::Status Sync();
   // Closes the current segment (synced first); the next append opens a new one.
   absl::Status Roll();
@@ -94,7 +98,7 @@ class SegmentedLog {
   absl::Status Recover();
   absl::Status OpenSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The current segment ends at what is durable of it; nothing is ever added.
-  void SealCurrent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SealCurrent(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status SyncLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string SegmentPath(uint64_t number) const;
 
@@ -107,6 +111,7 @@ class SegmentedLog {
   std::shared_ptr<LogWriter> writer_
       ABSL_GUARDED_BY(mu_);                      // of the current segment; null: none is open
   bool dir_synced_ ABSL_GUARDED_BY(mu_) = true;  // whether the current segment's name is durable
+  absl::Status lost_ ABSL_GUARDED_BY(mu_);       // records were lost that no Sync has told of yet
   uint64_t next_segment_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };

@@ -1,0 +1,166 @@
+// Group commit: one thread takes all queued batches, appends their WAL records, syncs once, applies
+// the points to the write buffer and only then calls back.
+//
+// A group whose log write fails is written once more to a new segment. When that fails too, or the
+// disk is down to its reserve, the committer is read-only: batches get Unavailable at once, and it
+// tries again every second.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/stats.h"
+#include "storage/engine.h"
+#include "storage/index/metric_index.h"
+#include "storage/log/segmented_log.h"
+#include "storage/wal_record.h"
+#include "storage/write_buffer.h"
+
+namespace shoal {
+
+class Committer {
+ public:
+  struct Options {
+    FileSystem* fs = nullptr;
+    const Clock* clock = nullptr;
+    MetricRegistry* metrics = nullptr;  // may be null
+    std::string dir;                    // whose free space counts
+    WalSync wal_sync = WalSync::kAlways;
+    int64_t wal_sync_interval_ms = 1000;
+    int64_t write_buffer_bytes_max = 0;
+    int64_t future_sec_max = 0;
+    int64_t disk_reserve_bytes = 0;
+  };
+  // A series whose deletion is in the WAL.
+  struct Deleted {
+    SchemaId schema = 0;
+    SeriesId series = kNoSeries;
+  };
+
+  // Borrows wal, index and buffer.
+  Committer(Options options, SegmentedLog* wal, MetricIndex* index, WriteBuffer* buffer);
+  ~Committer();
+
+  void Start();
+  bool started() const { return thread_.joinable(); }
+  // Deletions that recovery has met; before Start.
+  void AddDeleted(const std::vector<Deleted>& deleted) {
+    deleted_.insert(deleted_.end(), deleted.begin(), deleted.end());
+  }
+  // Refuses new work, finishes what is queued, joins. Idempotent.
+  void Stop();
+
+  // See Engine::Write.
+  void Write(WriteBatch batch, std::function<void(WriteResult)> done);
+  // New definitions go to the WAL before the batches that are queued later.
+  void Define(SchemaDefinition schema);
+  void Define(SeriesDefinition series);
+  // Waits until the deletion is durable and applied.
+  absl::Status Delete(SeriesId series);
+
+  // Between two groups: closes the WAL's segment and makes the write buffer's active generation the
+  // flushing one. Every point of a record before *position is in that generation. `deleted`: added
+  // to.
+  absl::Status BeginFlush(LogPosition* position, std::vector<Deleted>* deleted);
+  // The write buffer has got smaller.
+  void NotifyRoom();
+  // Called (on the commit thread) when the active generation asks to be flushed; set before Start.
+  void OnMemory(std::function<void()> wake) { on_memory_ = std::move(wake); }
+
+  uint64_t points_written() const { return points_written_.load(std::memory_order_relaxed); }
+  // Empty: not read-only.
+  std::string read_only_reason() const;
+
+ private:
+  struct Item {
+    WriteBatch batch;
+    WriteResult result;
+    std::function<void(WriteResult)> done;
+  };
+  struct Deletion {
+    SeriesId series = kNoSeries;
+    bool finished = false;
+    absl::Status status;
+  };
+  struct FlushRequest {
+    LogPosition* position = nullptr;
+    std::vector<Deleted>* deleted = nullptr;
+    bool finished = false;
+    absl::Status status;
+  };
+  // What one group commits.
+  struct Group {
+    std::vector<SchemaDefinition> schemas;
+    std::vector<SeriesDefinition> series;
+    std::vector<Item> items;
+    std::vector<Deletion*> deletions;
+  };
+
+  void Run();
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Group TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Commit(Group* group);
+  // The accepted points of all items as WAL batches (accepted_[i] is items[i]'s), the others as
+  // refusals.
+  void Accept(Group* group);
+  absl::Status CheckSpace();
+  absl::Status LogGroup(const Group& group);
+  absl::Status LogGroupOnce(const Group& group);
+  absl::Status SyncWal();
+  void SyncOnInterval();
+  void FailGroup(Group* group, const absl::Status& status);
+  void Finish(Group* group);
+  void RunFlushRequest(FlushRequest* request);
+  void SetReadOnly(const absl::Status& why);
+  void Probe();
+
+  const Options options_;
+  SegmentedLog* const wal_;
+  MetricIndex* const index_;
+  WriteBuffer* const buffer_;
+  std::function<void()> on_memory_;
+
+  std::atomic<uint64_t> points_written_{0};
+  Counter* points_counter_ = nullptr;  // the metrics are null without a registry
+  Counter* refused_counters_[5] = {};  // by RefusalReason
+  Gauge* wal_bytes_gauge_ = nullptr;
+  Gauge* buffer_points_gauge_ = nullptr;
+  Gauge* buffer_bytes_gauge_ = nullptr;
+  Gauge* read_only_gauge_ = nullptr;
+  Gauge* series_gauge_ = nullptr;
+  Histogram* sync_seconds_ = nullptr;
+
+  // Of the commit thread (and of BeginFlush once that is gone).
+  std::vector<WalBatch> accepted_;
+  std::string bytes_;
+  bool unsynced_ = false;
+  std::chrono::steady_clock::time_point last_sync_;
+  std::chrono::steady_clock::time_point next_try_;
+  std::vector<Deleted> deleted_;
+  std::thread thread_;
+
+  mutable Mutex mu_;
+  CondVar work_;
+  CondVar room_;
+  CondVar finished_;  // deletions and flush requests
+  std::deque<Item> items_ ABSL_GUARDED_BY(mu_);
+  uint64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<SchemaDefinition> schemas_ ABSL_GUARDED_BY(mu_);
+  std::vector<SeriesDefinition> series_ ABSL_GUARDED_BY(mu_);
+  std::vector<Deletion*> deletions_ ABSL_GUARDED_BY(mu_);
+  FlushRequest* flush_request_ ABSL_GUARDED_BY(mu_) = nullptr;
+  std::string read_only_reason_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = true;  // no thread runs
+};
+
+}  // namespace shoal

@@ -1,0 +1,207 @@
+#include "storage/flusher.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/coding.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
+#include "base/thread_pool.h"
+#include "storage/wal_record.h"
+
+namespace shoal {
+namespace {
+
+using std::chrono::steady_clock;
+
+// What the ring store gets at once: more makes better use of the journal's sync, and takes more
+// memory there.
+constexpr size_t kPointsPerWrite = 2 << 20;
+constexpr size_t kSeriesPerWrite = 64 << 10;
+constexpr auto kRetryInterval = std::chrono::seconds(1);
+constexpr uint64_t kCheckpointBytesMax = 64;
+
+}  // namespace
+
+Flusher::Flusher(Options options, SegmentedLog* wal, MetricIndex* index, RingStore* rings,
+                 WriteBuffer* buffer)
+    : options_(std::move(options)),
+      wal_(wal),
+      index_(index),
+      rings_(rings),
+      buffer_(buffer),
+      writer_(rings),
+      rollups_(index, rings),
+      ring_schemas_(options_.ring_schemas) {
+  MetricRegistry* const metrics = options_.metrics;
+  if (metrics == nullptr) return;
+  wal_bytes_gauge_ = metrics->AddGauge("shoal_node_wal_bytes", "Size of the write-ahead log");
+  bad_pages_gauge_ = metrics->AddGauge("shoal_node_bad_pages", "Pages that failed their check");
+  points_counter_ =
+      metrics->AddCounter("shoal_node_flush_points_total", "Points written to ring files");
+  failures_counter_ =
+      metrics->AddCounter("shoal_node_flush_failures_total", "Flush rounds that failed");
+  seconds_ = metrics->AddHistogram("shoal_node_flush_seconds", "Duration of a flush round",
+                                   MetricRegistry::LatencyBounds());
+}
+
+Flusher::~Flusher() { Stop(); }
+
+void Flusher::Start(Begin begin, std::function<void()> room) {
+  begin_ = std::move(begin);
+  room_ = std::move(room);
+  thread_ = std::thread([this] {
+    SetThreadName("flush");
+    Run();
+  });
+}
+
+void Flusher::Stop() {
+  {
+    MutexLock lock(&mu_);
+    stopping_ = true;
+    wake_.SignalAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Flusher::Wake() {
+  MutexLock lock(&mu_);
+  if (woken_) return;
+  woken_ = true;
+  wake_.Signal();
+}
+
+void Flusher::Run() {
+  auto next = steady_clock::now() + std::chrono::milliseconds(options_.flush_interval_ms);
+  for (;;) {
+    {
+      MutexLock lock(&mu_);
+      while (!stopping_ && !woken_) {
+        const auto left = next - steady_clock::now();
+        if (left <= left.zero()) break;
+        wake_.WaitFor(&mu_, left);
+      }
+      if (stopping_) return;
+      woken_ = false;
+    }
+    const absl::Status status = Round(begin_, RollupRunner::When::kWorthwhile);
+    const auto now = steady_clock::now();
+    next = now + std::chrono::milliseconds(options_.flush_interval_ms);
+    if (status.ok()) continue;
+    LogError("flusher",
+             "a round failed, its points stay in memory and in the log: ", status.message());
+    next = std::min(next, now + std::chrono::duration_cast<steady_clock::duration>(kRetryInterval));
+    // Not even for a full buffer sooner than that: what fails now fails in a moment, too.
+    MutexLock lock(&mu_);
+    while (!stopping_ && steady_clock::now() < next)
+      wake_.WaitFor(&mu_, next - steady_clock::now());
+  }
+}
+
+absl::Status Flusher::Round(const Begin& begin, RollupRunner::When rollups) {
+  MutexLock round(&round_mu_);
+  const auto start = steady_clock::now();
+  if (!buffer_->flushing()) {
+    SHOAL_RETURN_IF_ERROR(begin(&position_, &deleted_));
+    sorted_ = false;
+  }
+  absl::Status status = WritePending();
+  if (status.ok()) {
+    // Behind the pending points: a rollup counts everything before it, later arrivals are late.
+    status = rollups_.Run(rollups, options_.clock->NowSec());
+    // A rollup that fails is made up for by the next round; until then reads compute what is
+    // missing.
+    if (!status.ok()) LogWarning("flusher", "rollup: ", status.message());
+    const absl::Status checkpoint = Checkpoint();
+    if (status.ok()) status = checkpoint;
+  }
+  if (failures_counter_ != nullptr) {
+    if (!status.ok()) failures_counter_->Add();
+    seconds_->Observe(std::chrono::duration<double>(steady_clock::now() - start).count());
+    wal_bytes_gauge_->Set(static_cast<int64_t>(wal_->bytes()));
+    bad_pages_gauge_->Set(static_cast<int64_t>(rings_->BadPages()));
+  }
+  return status;
+}
+
+absl::Status Flusher::WritePending() {
+  const int64_t now_sec = options_.clock->NowSec();
+  // The slots of deleted series go before the index forgets the deletion's reason.
+  for (const Committer::Deleted& deleted : deleted_) {
+    if (deleted.schema >= ring_schemas_) continue;
+    const absl::Status status = rings_->Free(deleted.schema, deleted.series);
+    if (!status.ok() && !absl::IsNotFound(status)) return status;
+  }
+  deleted_.clear();
+  // Names before points: a slot must never hold a series that nobody can name.
+  SHOAL_RETURN_IF_ERROR(index_->Persist());
+  for (; ring_schemas_ < index_->schema_count(); ++ring_schemas_) {
+    const SchemaId id = static_cast<SchemaId>(ring_schemas_);
+    rings_->AddSchema(id, *index_->Schema(id));
+  }
+  // New points may overwrite stripes that were never rolled up when the node has been away for
+  // long.
+  SHOAL_RETURN_IF_ERROR(rollups_.Run(RollupRunner::When::kLagging, now_sec));
+
+  if (!sorted_) buffer_->SortFlushing();
+  sorted_ = true;
+  struct Item {
+    SchemaId schema;
+    SeriesPoints series;
+  };
+  std::vector<Item> items;
+  buffer_->VisitFlushing([&](SeriesId series, absl::Span<const Point> points) {
+    SchemaId schema = 0;
+    if (index_->SchemaOf(series, &schema) != nullptr) items.push_back({schema, {series, points}});
+  });
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return a.schema != b.schema ? a.schema < b.schema : a.series.series < b.series.series;
+  });
+  std::vector<SeriesPoints> batch;
+  for (size_t i = 0; i < items.size();) {
+    const SchemaId schema = items[i].schema;
+    batch.clear();
+    size_t points = 0;
+    for (; i < items.size() && items[i].schema == schema && batch.size() < kSeriesPerWrite &&
+           points < kPointsPerWrite;
+         ++i) {
+      batch.push_back(items[i].series);
+      points += items[i].series.points.size();
+    }
+    SHOAL_RETURN_IF_ERROR(writer_.Write(schema, *index_->Schema(schema), batch, now_sec));
+    if (points_counter_ != nullptr) points_counter_->Add(points);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Flusher::Checkpoint() {
+  std::string bytes;
+  EncodeCheckpointRecord(position_, &bytes);
+  AppendLE<uint32_t>(&bytes, Checksum32(bytes));
+  // Before the points leave the buffer, so that a failure finds them there in the next round.
+  SHOAL_RETURN_IF_ERROR(WriteFileAtomically(options_.fs, options_.checkpoint_path, bytes));
+  buffer_->EndFlush();
+  if (room_) room_();
+  return wal_->TruncateBefore(position_);
+}
+
+LogPosition ReadCheckpoint(FileSystem* fs, const std::string& path) {
+  const absl::StatusOr<std::string> bytes = ReadFile(fs, path, kCheckpointBytesMax);
+  WalRecord record;
+  if (bytes.ok() && bytes->size() > sizeof(uint32_t)) {
+    const absl::string_view payload(bytes->data(), bytes->size() - sizeof(uint32_t));
+    if (Checksum32(payload) == LoadLE<uint32_t>(payload.data() + payload.size()) &&
+        DecodeWalRecord(payload, &record).ok() && record.kind == WalRecordKind::kCheckpoint) {
+      return record.checkpoint;
+    }
+  }
+  if (!absl::IsNotFound(bytes.status())) {
+    LogWarning("engine", path, ": not a checkpoint, the whole log is replayed");
+  }
+  return LogPosition();
+}
+
+}  // namespace shoal

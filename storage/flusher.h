@@ -1,0 +1,98 @@
+// Moves points from the write buffer to the ring files, keeps the rollups up to date, and lets go
+// of the WAL behind it.
+//
+// A round takes everything that is pending. Only when all of it is in synced ring files does the
+// checkpoint advance and the flushed generation leave the buffer; after an error the same
+// generation is tried again in the next round.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/stats.h"
+#include "storage/archive_writer.h"
+#include "storage/committer.h"
+#include "storage/index/metric_index.h"
+#include "storage/log/segmented_log.h"
+#include "storage/ring/ring_store.h"
+#include "storage/rollup_runner.h"
+#include "storage/write_buffer.h"
+
+namespace shoal {
+
+class Flusher {
+ public:
+  struct Options {
+    FileSystem* fs = nullptr;
+    const Clock* clock = nullptr;
+    MetricRegistry* metrics = nullptr;  // may be null
+    std::string checkpoint_path;
+    int64_t flush_interval_ms = 0;
+    size_t ring_schemas = 0;  // that the ring store knows of already
+  };
+  // How a round begins: see Committer::BeginFlush. Recovery, which has no committer yet, brings its
+  // own.
+  using Begin =
+      std::function<absl::Status(LogPosition* position, std::vector<Committer::Deleted>* deleted)>;
+
+  // Borrows the rest. `room` is called when the buffer has got smaller.
+  Flusher(Options options, SegmentedLog* wal, MetricIndex* index, RingStore* rings,
+          WriteBuffer* buffer);
+  ~Flusher();
+
+  // From then on rounds run by themselves. `begin` and `room` must stay callable until Stop.
+  void Start(Begin begin, std::function<void()> room);
+  void Stop();
+  // The buffer wants a round soon. Any thread, quick.
+  void Wake();
+
+  // One round now; waits for one that is running. kAll brings every rollup up to date.
+  absl::Status Round(const Begin& begin, RollupRunner::When rollups);
+
+ private:
+  void Run();
+  absl::Status WritePending();
+  absl::Status Checkpoint();
+
+  const Options options_;
+  SegmentedLog* const wal_;
+  MetricIndex* const index_;
+  RingStore* const rings_;
+  WriteBuffer* const buffer_;
+  Begin begin_;
+  std::function<void()> room_;
+
+  Gauge* wal_bytes_gauge_ = nullptr;
+  Gauge* bad_pages_gauge_ = nullptr;
+  Counter* points_counter_ = nullptr;
+  Counter* failures_counter_ = nullptr;
+  Histogram* seconds_ = nullptr;
+
+  // Held during a whole round, I/O included: rounds exclude each other.
+  Mutex round_mu_;
+  ArchiveWriter writer_ ABSL_GUARDED_BY(round_mu_);
+  RollupRunner rollups_ ABSL_GUARDED_BY(round_mu_);
+  LogPosition position_ ABSL_GUARDED_BY(round_mu_);  // of the flushing generation
+  std::vector<Committer::Deleted> deleted_ ABSL_GUARDED_BY(round_mu_);
+  size_t ring_schemas_ ABSL_GUARDED_BY(round_mu_) = 0;
+  bool sorted_ ABSL_GUARDED_BY(round_mu_) = false;
+
+  std::thread thread_;
+  Mutex mu_;
+  CondVar wake_;
+  bool woken_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+// DIR/CHECKPOINT: where the replay of the WAL begins. {0, 0} when there is none, or none that
+// reads.
+LogPosition ReadCheckpoint(FileSystem* fs, const std::string& path);
+
+}  // namespace shoal

@@ -1,0 +1,61 @@
+// Points that reach a coarser archive by other ways than the rollup: late ones and backfill.
+//
+// A step of archive k >= 1 is *covered* while archive k-1 still keeps all of it. A late point in a
+// covered step makes the step be computed anew from archive k-1. A point in a step that is not
+// covered any more is merged into what archive k holds. Reader and flusher share these rules, so
+// that a point reads the same before and after its flush.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "base/metric/aggregation.h"
+#include "storage/ring/ring_store.h"
+#include "storage/series_schema.h"
+
+namespace shoal {
+
+inline int64_t AlignDown(int64_t time_sec, int64_t step_sec) {
+  const int64_t rest = time_sec % step_sec;
+  return rest < 0 ? time_sec - rest - step_sec : time_sec - rest;
+}
+inline int64_t AlignUp(int64_t time_sec, int64_t step_sec) {
+  return AlignDown(time_sec + step_sec - 1, step_sec);
+}
+
+// Whether archive k-1 still keeps the whole step of archive k that starts at `step_start_sec`.
+inline bool IsCovered(const SeriesSchema& schema, size_t k, int64_t step_start_sec,
+                      int64_t now_sec) {
+  return step_start_sec >= now_sec - schema.archives[k - 1].retention_sec();
+}
+
+// Whether archive k keeps the time at all.
+inline bool IsKept(const SeriesSchema& schema, size_t k, int64_t time_sec, int64_t now_sec) {
+  return time_sec > now_sec - schema.archives[k].retention_sec();
+}
+
+// Before this, a point is late for some archive: its step is rolled up already, or not covered.
+// `rolled_until_sec` is archive 1's.
+int64_t LateBefore(const SeriesSchema& schema, int64_t rolled_until_sec, int64_t now_sec);
+
+// A point to merge into a coarse step, as the change that it makes to it.
+struct LatePoint {
+  int64_t timestamp_sec = 0;
+  double value = 0;
+  double more_value = 0;  // to the sum
+  double more_count = 0;  // to the count; 0 when it replaces a point
+};
+
+// `points` are of the finest archive's steps. Points that the finest ring still holds with the same
+// value have been merged or rolled up before (a replayed log) and are left out.
+std::vector<LatePoint> ToLatePoints(const RingStore& rings, SchemaId schema_id,
+                                    const SeriesSchema& schema, SeriesId series,
+                                    absl::Span<const Point> points);
+
+// The step with the points merged in; `points` lie within it, at least one. There is no
+// xFilesFactor: this archive is the finest that still has the points.
+CoarsePoint MergeLate(const SeriesSchema& schema, size_t k, CoarsePoint stored,
+                      absl::Span<const LatePoint> points);
+
+}  // namespace shoal

@@ -1,0 +1,28 @@
+// What happens between Open and the first write: the WAL is replayed into the write buffer.
+#pragma once
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "storage/committer.h"
+#include "storage/engine.h"
+#include "storage/index/metric_index.h"
+#include "storage/log/segmented_log.h"
+#include "storage/write_buffer.h"
+
+namespace shoal {
+
+struct ReplayOptions {
+  LogPosition checkpoint;               // everything before it is in the ring files
+  uint64_t write_buffer_bytes_max = 0;  // a flush is asked for past half of it
+};
+
+// Replays into index and buffer. `flush` runs when memory asks for it: what lies before the
+// position it is given has been applied. `deleted`: series whose slots are to be freed. Records
+// that do not decode, and points of series that no record defines, are counted as damaged and left
+// out.
+absl::Status ReplayWal(const ReplayOptions& options, const SegmentedLog& wal, MetricIndex* index,
+                       WriteBuffer* buffer, const std::function<absl::Status(LogPosition)>& flush,
+                       std::vector<Committer::Deleted>* deleted, RecoveryReport* report);
+
+}  // namespace shoal

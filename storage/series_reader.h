@@ -1,0 +1,41 @@
+// Reads one series over a range: ring pages, the tail that is not rolled up yet and the write
+// buffer, merged.
+#pragma once
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "base/metric/series.h"
+#include "storage/index/metric_index.h"
+#include "storage/ring/ring_store.h"
+#include "storage/write_buffer.h"
+
+namespace shoal {
+
+// Any thread. Borrows everything.
+class SeriesReader {
+ public:
+  SeriesReader(const MetricIndex* index, const RingStore* rings, const WriteBuffer* buffer,
+               const Clock* clock)
+      : index_(index), rings_(rings), buffer_(buffer), clock_(clock) {}
+
+  // Whisper's fetch; see Engine::Read. NotFound: no such series.
+  absl::Status Read(SeriesId series, const FetchRange& range, Series* out) const;
+
+ private:
+  struct View;
+
+  // The finest archive's steps from `start_sec` on, pending points laid over.
+  void ReadFine(View* view, int64_t start_sec, absl::Span<double> out) const;
+  // Archive k >= 1: stored steps, and computed ones where they are not rolled up yet or pending
+  // points touch them.
+  std::vector<CoarsePoint> ReadCoarse(View* view, size_t k, int64_t start_sec, size_t count) const;
+  // The same steps computed from archive k-1.
+  std::vector<CoarsePoint> RollUp(View* view, size_t k, int64_t start_sec, size_t count) const;
+
+  const MetricIndex* const index_;
+  const RingStore* const rings_;
+  const WriteBuffer* const buffer_;
+  const Clock* const clock_;
+};
+
+}  // namespace shoal
