@@ -1,7 +1,8 @@
-// The storage engine of one node: WAL, write-buffered cache, ring files, rollups, series index behind one facade.
+// The storage engine of one node: WAL, write-buffered cache, ring files, rollups, series index
+// behind one facade.
 //
-// Threads: every method is safe from any thread. Write's callbacks run on the engine's commit thread: they must be quick and
-// must not call back into the engine.
+// Threads: every method is safe from any thread. Write's callbacks run on the engine's commit
+// thread: they must be quick and must not call back into the engine.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ struct EngineOptions {
   const Clock* clock = nullptr;       // Clock::System() when null
   MetricRegistry* metrics = nullptr;  // may be null
   std::string dir;
-  // Written to DIR/IDENTITY at first start; a folder of another node or cluster is refused (FailedPrecondition).
+  // Written to DIR/IDENTITY at first start; a folder of another node or cluster is refused
+  // (FailedPrecondition).
   std::string cluster_name;
   std::string node_name;
   SchemaRules schemas;
@@ -49,7 +51,7 @@ struct EngineOptions {
 
 // Why a single point was not taken. Frozen: crosses the wire.
 enum class RefusalReason : uint8_t {
-  kTooOld = 1,     // older than the coarsest archive keeps
+  kTooOld = 1,  // older than the coarsest archive keeps
   kTooFarAhead = 2,
   kSeriesLimit = 3,
   kBadName = 4,
@@ -63,14 +65,15 @@ struct Refusal {
 
 // Columns of equal length.
 struct WriteBatch {
-  std::vector<SeriesId> series;  // kNoSeries: refused with kSeriesLimit or kBadName when it was resolved
+  std::vector<SeriesId>
+      series;  // kNoSeries: refused with kSeriesLimit or kBadName when it was resolved
   std::vector<int64_t> timestamps_sec;
   std::vector<double> values;
 };
 
 struct WriteResult {
-  // OK: every point that is not refused is durable (as wal_sync says) and readable. Unavailable: try again later (disk
-  // full, shutting down); nothing of the batch may be taken as stored.
+  // OK: every point that is not refused is durable (as wal_sync says) and readable. Unavailable:
+  // try again later (disk full, shutting down); nothing of the batch may be taken as stored.
   absl::Status status;
   std::vector<Refusal> refused;
 };
@@ -108,29 +111,34 @@ class Engine {
 
   static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
 
-  // The id of a name (canonical, validated here again); creates the series when new. New series are in the WAL before the
-  // first point that uses them. ResourceExhausted past series_max; InvalidArgument for a bad name.
+  // The id of a name (canonical, validated here again); creates the series when new. New series are
+  // in the WAL before the first point that uses them. ResourceExhausted past series_max;
+  // InvalidArgument for a bad name.
   virtual absl::StatusOr<SeriesId> Resolve(absl::string_view name) = 0;
 
-  // Queues the batch for the next group commit; `done` is called exactly once. Blocks while the write buffer is past its
-  // high mark (back-pressure) until there is room.
+  // Queues the batch for the next group commit; `done` is called exactly once. Blocks while the
+  // write buffer is past its high mark (back-pressure) until there is room.
   virtual void Write(WriteBatch batch, std::function<void(WriteResult)> done) = 0;
   // The same, waiting.
   WriteResult WriteAndWait(WriteBatch batch);
 
   // The nodes (branches and leaves) that match, ordered by path. A path may be both.
-  virtual absl::Status Find(const Glob& glob, absl::FunctionRef<void(const FoundNode&)> visit) const = 0;
+  virtual absl::Status Find(const Glob& glob,
+                            absl::FunctionRef<void(const FoundNode&)> visit) const = 0;
   // The names of all series, ordered.
-  virtual absl::Status ListNames(absl::FunctionRef<void(absl::string_view name, SeriesId series)> visit) const = 0;
+  virtual absl::Status ListNames(
+      absl::FunctionRef<void(absl::string_view name, SeriesId series)> visit) const = 0;
 
-  // One series over a range: archive by age of `from`, ring pages, not-yet-rolled-up tail and write buffer merged. The
-  // answer covers the whole grid, clamped to [now - retention, now]; a range that lies outside gives an empty series.
-  // DataLoss when a page that is needed is bad; then `out` has the rest.
+  // One series over a range: archive by age of `from`, ring pages, not-yet-rolled-up tail and write
+  // buffer merged. The answer covers the whole grid, clamped to [now - retention, now]; a range
+  // that lies outside gives an empty series. DataLoss when a page that is needed is bad; then `out`
+  // has the rest.
   virtual absl::Status Read(SeriesId series, const FetchRange& range, Series* out) const = 0;
 
   virtual absl::Status Delete(absl::string_view name) = 0;
 
-  // Writes all that is buffered to the ring files, brings rollups up to date, advances the WAL's checkpoint.
+  // Writes all that is buffered to the ring files, brings rollups up to date, advances the WAL's
+  // checkpoint.
   virtual absl::Status Flush() = 0;
 
   virtual EngineStats Stats() const = 0;

@@ -9,11 +9,13 @@
 
 namespace shoal {
 
-// Dense, from 0, assigned by the node's index; never reused for another name while the data directory lives.
+// Dense, from 0, assigned by the node's index; never reused for another name while the data
+// directory lives.
 using SeriesId = uint32_t;
 inline constexpr SeriesId kNoSeries = 0xffffffff;
 
-// Dense, from 0; names one distinct SeriesSchema of this node (the registry of schemas is in the index).
+// Dense, from 0; names one distinct SeriesSchema of this node (the registry of schemas is in the
+// index).
 using SchemaId = uint16_t;
 
 struct SeriesSchema {
@@ -35,8 +37,9 @@ struct Point {
   double value = 0;
 };
 
-// What a coarser archive holds of one of its steps. An average is kept as its sum and count, so that it re-aggregates
-// exactly; every other method keeps its value in `value` and leaves `count` 1. count == 0: absent.
+// What a coarser archive holds of one of its steps. An average is kept as its sum and count, so
+// that it re-aggregates exactly; every other method keeps its value in `value` and leaves
+// `count` 1. count == 0: absent.
 struct CoarsePoint {
   int64_t timestamp_sec = 0;  // aligned to the archive's step
   double value = 0;           // the sum for averages
