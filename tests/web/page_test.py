@@ -19,6 +19,7 @@ from webdriver import Browser, missing_tools  # noqa: E402
 
 STEP = 10
 HOSTILE = "webtest.<svg>.<script>"
+SYMBOLS = "webtest.symbols.alert('x')|\"b\",c"
 URL = LINE_PORT = KEEP = None
 
 
@@ -45,7 +46,8 @@ class PageTest(unittest.TestCase):
         for i in range(30):
             stamp = now - i * STEP
             lines += [f"webtest.servers.web1.load {10.5 + i} {stamp}", f"webtest.servers.web2.load {70.25 + i} {stamp}",
-                      f"webtest.servers.web2.disk.free {1000 + i} {stamp}", f"{HOSTILE} {5 + i} {stamp}"]
+                      f"webtest.servers.web2.disk.free {1000 + i} {stamp}", f"{HOSTILE} {5 + i} {stamp}",
+                      f"{SYMBOLS} {3.5 + i} {stamp}"]
         send(lines)
         cls.browser = Browser(cls.width, cls.height, cls.dark)
         cls.addClassCleanup(cls.browser.close)
@@ -206,6 +208,15 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.browser.wait("the result", lambda: self.browser.texts("#results button")), [HOSTILE])
         self.assertEqual(self.browser.run(
             "return document.querySelectorAll(':is(#tree, #results, #legend) :is(script, svg)').length"), 0)
+        self.expect_quiet_console()
+
+    def test_a_name_with_symbols_of_the_target_language_can_be_drawn(self):
+        self.open()
+        self.search("webtest symbols")
+        self.browser.wait("the result", lambda: self.browser.texts("#results button") == [SYMBOLS])
+        self.browser.click("#results button")
+        self.assertEqual(self.wait_legend(SYMBOLS)[SYMBOLS][0], "3.5")
+        self.assertEqual(self.browser.run("return document.querySelector('#results button').ariaPressed"), "true")
         self.expect_quiet_console()
 
     def test_the_keyboard_walks_the_tree(self):

@@ -17,9 +17,10 @@ export interface ClusterNode {
   zone: string;
   state: string;
   spoolBytes: number;
-  series: number;
-  pointsWritten: number;
+  series: number | null;  // null: the node did not tell
+  pointsWritten: number | null;
   readOnly: boolean;
+  trouble: string;  // the last error, or why it is read-only
 }
 
 export interface Cluster {
@@ -108,7 +109,7 @@ export async function clusterNodes(): Promise<Cluster> {
   const answer = await json(await request("/cluster/nodes")) as {
     cluster?: string; epoch?: number;
     nodes?: { name?: string; address?: string; zone?: string; state?: string; spool_bytes?: number;
-              series?: number; points_written?: number; read_only?: boolean }[];
+              series?: number; points_written?: number; read_only?: boolean; read_only_reason?: string; error?: string }[];
   };
   return {
     name: answer.cluster ?? "",
@@ -119,9 +120,10 @@ export async function clusterNodes(): Promise<Cluster> {
       zone: node.zone ?? "",
       state: node.state ?? "unknown",
       spoolBytes: node.spool_bytes ?? 0,
-      series: node.series ?? 0,
-      pointsWritten: node.points_written ?? 0,
+      series: node.series ?? null,
+      pointsWritten: node.points_written ?? null,
       readOnly: node.read_only ?? false,
+      trouble: (node.read_only && node.read_only_reason) || (node.state !== "up" && node.error) || "",
     })),
   };
 }

@@ -17,7 +17,8 @@ function trim(value: number): string {
   return String(Number(value.toPrecision(5)));
 }
 
-export function formatCount(count: number): string {
+export function formatCount(count: number | null): string {
+  if (count === null) return "–";
   return count < 10000 ? String(count) : formatValue(Number(count.toPrecision(3)));
 }
 

@@ -5,7 +5,7 @@ import { Chart, DrawnSeries, Problem } from "./chart";
 import { byId, make, showError } from "./dom";
 import { NodesPanel } from "./nodes";
 import { Search } from "./search";
-import { kPresets, kRefreshSec, kTargetsMax, readState, State, timeArgument, writeState } from "./state";
+import { kPresets, kRefreshSec, kTargetsMax, nameOf, readState, State, targetOf, timeArgument, writeState } from "./state";
 import { MetricTree } from "./tree";
 
 // Of data points per series; beyond the screen's pixels they would not be seen.
@@ -21,11 +21,11 @@ class Page {
     onRemove: (target) => this.toggle(target),
   });
   private readonly tree = new MetricTree(byId("tree"), {
-    isPicked: (path) => this.state.targets.includes(path),
-    onToggle: (path) => this.toggle(path),
+    isPicked: (name) => this.state.targets.includes(targetOf(name)),
+    onToggle: (name) => this.toggle(targetOf(name)),
   });
   private readonly search = new Search(byId("search"), byId("search-status"), byId("results"), byId("tree"), {
-    isPicked: (path) => this.state.targets.includes(path),
+    isPicked: (target) => this.state.targets.includes(target),
     onToggle: (target) => this.toggle(target),
     onReveal: (path) => {
       this.search.clear();
@@ -115,10 +115,12 @@ class Page {
         render(some, from, until, Math.min(kPointsMax, Math.max(100, this.chart.width)), signal);
     try {
       const series = await ask(targets);
-      const plain = new Set(targets);
-      const others = targets.filter((target) => !series.some((one) => one.target === target));
+      const byName = new Map(targets.map((target) => [nameOf(target), target]));
+      const answered = new Set(series.map(({ target }) => byName.get(target)));
+      const others = targets.filter((target) => !answered.has(target));
       if (others.length <= 1) {
-        return drawing(targets, series.map((one) => ({ ...one, origin: plain.has(one.target) ? one.target : others[0] ?? "" })), []);
+        const origin = (name: string) => byName.get(name) ?? others[0] ?? name;
+        return drawing(targets, series.map((one) => ({ ...one, origin: origin(one.target) })), []);
       }
     } catch (error) {
       const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;

@@ -50,10 +50,12 @@ export class NodesPanel {
     const samples = new Map<string, Sample>();
     this.list.replaceChildren(...cluster.nodes.map((node) => {
       const before = this.samples.get(node.name);
-      samples.set(node.name, { atMs: now, points: node.pointsWritten });
-      const rate = before && node.pointsWritten >= before.points ?
-          (node.pointsWritten - before.points) / Math.max(0.001, (now - before.atMs) / 1000) : null;
-      return this.card(node, rate);
+      const points = node.pointsWritten;
+      if (points === null) return this.card(node, null);
+      samples.set(node.name, { atMs: now, points });
+      // Fewer than before: the node has started anew.
+      const known = before !== undefined && points >= before.points;
+      return this.card(node, known ? (points - before.points) / Math.max(0.001, (now - before.atMs) / 1000) : null);
     }));
     this.samples = samples;
   }
@@ -70,8 +72,10 @@ export class NodesPanel {
                       make("span", { class: `pill ${state.kind}` }, state.label));
     if (node.readOnly) head.append(make("span", { class: "pill warn" }, "read-only"));
     const where = node.zone === "" ? node.address : `${node.address} · zone ${node.zone}`;
+    const trouble = node.trouble === "" ? [] : [make("div", { class: "trouble" }, node.trouble)];
     return make("article", { class: "node", "data-node": node.name, "data-state": node.state }, head,
                 make("div", { class: "muted where", title: where }, where),
-                make("dl", {}, ...facts.map(([term, fact]) => make("div", {}, make("dt", {}, term), make("dd", {}, fact)))));
+                make("dl", {}, ...facts.map(([term, fact]) => make("div", {}, make("dt", {}, term), make("dd", {}, fact)))),
+                ...trouble);
   }
 }

@@ -2,6 +2,7 @@
 
 import { findMetrics, FoundMetric, indexNames } from "./api";
 import { debounce, make } from "./dom";
+import { targetOf } from "./state";
 
 const kResultsShown = 100;
 // About 100,000 names. Clusters with more are searched level by level on the server.
@@ -10,7 +11,7 @@ const kIndexAgeMsMax = 30_000;
 const kLevelsMax = 8;
 
 export interface SearchEvents {
-  isPicked(path: string): boolean;
+  isPicked(target: string): boolean;
   onToggle(target: string): void;
   onReveal(path: string): void;
 }
@@ -101,7 +102,7 @@ export class Search {
     if (isExpression) items.push(this.item(text, `Draw ${text}`, "expression", () => this.events.onToggle(text)));
     for (const { path, isLeaf } of rows.slice(0, kResultsShown)) {
       items.push(isLeaf ?
-          this.item(path, path, "leaf", () => this.events.onToggle(path)) :
+          this.item(targetOf(path), path, "leaf", () => this.events.onToggle(targetOf(path))) :
           this.item(null, `${path}.`, "branch", () => this.events.onReveal(path)));
     }
     this.results.replaceChildren(...items);

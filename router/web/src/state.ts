@@ -47,6 +47,16 @@ export function writeState(state: State): string {
   return parameters.toString();
 }
 
+// The target that stands for one name: symbols of the target language get a backslash.
+export function targetOf(name: string): string {
+  return name.replace(/[(){},'"\\|]/g, "\\$&");
+}
+
+// The name that a target without functions stands for.
+export function nameOf(target: string): string {
+  return target.replace(/\\(.)/g, "$1");
+}
+
 // "2026-01-31 18:00" in the reader's own time zone to Unix seconds; anything else is left for the server to read.
 export function timeArgument(text: string): string {
   const match = /^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d))?)?$/.exec(text.trim());
