@@ -100,7 +100,7 @@ absl::Status ReadBatches(Stream* stream, WriteSession* session) {
   v1::WriteRequest request;  // reused: its columns keep their memory
   while (stream->Read(&request)) {
     if (!request.has_batch()) {
-      return absl::InvalidArgumentError("a message of the write stream is neither hello nor batch");
+      return absl::InvalidArgumentError("a message after the hello is not a batch");
     }
     if (absl::Status status = session->Accept(request.batch()); !status.ok()) return status;
   }
