@@ -85,8 +85,8 @@ class PageTest(unittest.TestCase):
                 [row.dataset.series, row.dataset.last, row.querySelector('.value').textContent])""")}
 
     def wait_legend(self, *names):
-        return self.browser.wait(f"{names} in the legend",
-                                 lambda: set(self.legend()) == set(names) and self.legend())
+        self.browser.wait(f"{names} in the legend", lambda: set(self.legend()) == set(names))
+        return self.legend()
 
     def ink(self):
         """How many pixels of the chart are neither background nor grey: those of lines."""
