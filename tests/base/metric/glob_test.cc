@@ -76,6 +76,7 @@ TEST(NodeGlobTest, CharactersAreNotBytes) {
   EXPECT_TRUE(Node("k?ln").Match("k\xc3\xb6ln"));
   EXPECT_FALSE(Node("k??ln").Match("k\xc3\xb6ln"));
   EXPECT_FALSE(Node("*??").Match("\xc3\xb6"));
+  EXPECT_FALSE(Node("*??").Match("\xe2\x82\xac"));
   EXPECT_TRUE(Node("[\xc3\xa4-\xc3\xbc]").Match("\xc3\xb6"));
   EXPECT_FALSE(Node("[!\xc3\xb6]").Match("\xc3\xb6"));
   EXPECT_TRUE(Node("?").Match("\xf0\x9f\x90\x9f"));
