@@ -1,4 +1,5 @@
-// The INI dialect of Graphite's own files (storage-schemas.conf, storage-aggregation.conf, relay-rules.conf).
+// The INI dialect of Graphite's own files (storage-schemas.conf, storage-aggregation.conf,
+// relay-rules.conf).
 #pragma once
 
 #include <string>
@@ -26,9 +27,10 @@ struct CarbonIniSection {
   const CarbonIniEntry* Find(absl::string_view key) const;
 };
 
-// Sections in file order. Comments start with '#' or ';' at the start of a line (or '#' after white space, as people write
-// them), "key = value" or "key: value". Errors name `file` and the line.
-absl::StatusOr<std::vector<CarbonIniSection>> ParseCarbonIni(absl::string_view text, absl::string_view file);
+// Sections in file order. Comments start with '#' or ';' at the start of a line (or '#' after white
+// space, as people write them), "key = value" or "key: value". Errors name `file` and the line.
+absl::StatusOr<std::vector<CarbonIniSection>> ParseCarbonIni(absl::string_view text,
+                                                             absl::string_view file);
 
 // Whole file as text, at most 16 MiB.
 absl::StatusOr<std::string> ReadTextFile(const std::string& path);

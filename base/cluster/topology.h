@@ -9,9 +9,9 @@
 //   name = "node-1"             # what is hashed: keep it for the life of the node's data
 //   address = "127.0.0.1:7401"  # gRPC
 //   http = "127.0.0.1:7402"     # metrics and health, optional
-//   zone = "a"                  # optional; replicas are kept in different zones when there are enough
-//   weight = 1.0                # optional
-//   state = "active"            # joining | active | leaving | down
+//   zone = "a"                  # optional; replicas are kept in different zones when there are
+//   enough weight = 1.0                # optional state = "active"            # joining | active |
+//   leaving | down
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,8 @@ struct Topology {
   int replication = 2;
   std::vector<TopologyNode> nodes;  // file order; an index here is a node's number in PartitionMap
 
-  // Errors name file, line and key: duplicate names or addresses, weight <= 0, replication above the number of nodes, an
-  // unknown state or key, no nodes.
+  // Errors name file, line and key: duplicate names or addresses, weight <= 0, replication above
+  // the number of nodes, an unknown state or key, no nodes.
   static absl::StatusOr<Topology> Parse(absl::string_view text, const std::string& file);
   static absl::StatusOr<Topology> Load(const std::string& path);
 };

@@ -30,12 +30,13 @@ enum class AggregationMethod : uint8_t {
   kMultiply = 13,
   kStddev = 14,
 };
-absl::StatusOr<AggregationMethod> ParseAggregationMethod(absl::string_view name);  // also "avg", "total"
+absl::StatusOr<AggregationMethod> ParseAggregationMethod(
+    absl::string_view name);  // also "avg", "total"
 const char* AggregationMethodName(AggregationMethod method);
 bool IsKnownAggregationMethod(uint8_t code);
 
-// One value from the points of a bucket, oldest first, NaN = absent. Absent when fewer than x_files_factor of the slots are
-// known, or none at all. kAvgZero counts absent slots as 0.
+// One value from the points of a bucket, oldest first, NaN = absent. Absent when fewer than
+// x_files_factor of the slots are known, or none at all. kAvgZero counts absent slots as 0.
 double Aggregate(AggregationMethod method, absl::Span<const double> values, double x_files_factor);
 
 struct AggregationRule {

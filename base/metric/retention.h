@@ -20,11 +20,13 @@ struct Archive {
   friend bool operator==(const Archive&, const Archive&) = default;
 };
 
-// "10s:6h,60s:7d,10m:5y" -> archives sorted by step. Units s, m (minutes), h, d, w, y, and whisper's prefixes of the whole
-// words; a bare precision is seconds, a bare retention a number of points. Whisper's rules hold: distinct steps, each
-// divides the next, each later archive covers more time and the earlier one holds at least one point of the later.
+// "10s:6h,60s:7d,10m:5y" -> archives sorted by step. Units s, m (minutes), h, d, w, y, and
+// whisper's prefixes of the whole words; a bare precision is seconds, a bare retention a number of
+// points. Whisper's rules hold: distinct steps, each divides the next, each later archive covers
+// more time and the earlier one holds at least one point of the later.
 absl::StatusOr<std::vector<Archive>> ParseRetentions(absl::string_view text);
-std::string RetentionsText(const std::vector<Archive>& archives);  // "10s:6h,..." in the largest whole units
+std::string RetentionsText(
+    const std::vector<Archive>& archives);  // "10s:6h,..." in the largest whole units
 
 // The first archive whose retention covers `age_sec`, or the last one.
 size_t ArchiveForAge(const std::vector<Archive>& archives, int64_t age_sec);
