@@ -170,6 +170,7 @@ absl::Status EngineImpl::OpenStores() {
   ring.fs = fs;
   ring.dir = JoinPath(options_.dir, "ring");
   ring.metrics = options_.metrics;
+  ring.future_sec = options_.future_sec_max;
   SHOAL_ASSIGN_OR_RETURN(rings_, RingStore::Open(std::move(ring), std::move(schemas)));
   ReserveRingIds();
 

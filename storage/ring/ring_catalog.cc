@@ -14,6 +14,12 @@ uint8_t ColumnsOf(ArchiveKey key, const AggregationRule& rule) {
   return key.archive > 0 && rule.method == AggregationMethod::kAverage ? 2 : 1;
 }
 
+// Coarser archives hold what has been rolled up, so nothing from the future.
+uint64_t FutureSteps(ArchiveKey key, uint32_t step_sec, int64_t future_sec) {
+  if (key.archive > 0 || future_sec <= 0) return 0;
+  return (static_cast<uint64_t>(future_sec) + step_sec - 1) / step_sec;
+}
+
 }  // namespace
 
 const Lease* LeaseFor(const Leases& leases, uint32_t stripe) {
@@ -23,14 +29,15 @@ const Lease* LeaseFor(const Leases& leases, uint32_t stripe) {
   return nullptr;
 }
 
-ArchiveRings::ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t stripe_steps)
+ArchiveRings::ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t stripe_steps,
+                           int64_t future_sec)
     : key_(key),
       step_sec_(static_cast<uint32_t>(schema.archives[key.archive].step_sec)),
       points_(static_cast<uint64_t>(schema.archives[key.archive].points)),
       rule_(schema.aggregation),
       columns_(ColumnsOf(key, schema.aggregation)),
       stripe_steps_(stripe_steps),
-      stripes_(StripesFor(points_, stripe_steps)) {}
+      stripes_(StripesFor(points_ + FutureSteps(key, step_sec_, future_sec), stripe_steps)) {}
 
 bool ArchiveRings::Accepts(const RingHeader& header, std::string* why) const {
   SHOAL_CHECK(header.archive == key_);

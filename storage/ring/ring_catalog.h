@@ -43,7 +43,9 @@ const Lease* LeaseFor(const Leases& leases, uint32_t stripe);
 // Externally synchronised: RingStore's lock. The files themselves stay for the life of the catalog.
 class ArchiveRings {
  public:
-  ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t stripe_steps);
+  // `future_sec`: beside the retention, for the finest archive.
+  ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t stripe_steps,
+               int64_t future_sec);
 
   const ArchiveKey& key() const { return key_; }
   uint32_t step_sec() const { return step_sec_; }

@@ -21,6 +21,9 @@ RingFile::RingFile(FileSystem* fs, std::string path, const RingHeader& header)
 absl::StatusOr<std::unique_ptr<RingFile>> RingFile::Create(FileSystem* fs, const std::string& dir,
                                                            const RingHeader& header) {
   const std::string path = JoinPath(dir, RingFileName(header));
+  if (const absl::Status status = CheckRingGeometry(header); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
+  }
   SHOAL_ASSIGN_OR_RETURN(const bool exists, fs->Exists(path));
   if (exists) return absl::AlreadyExistsError(absl::StrCat(path, ": exists"));
   std::unique_ptr<RingFile> ring(new RingFile(fs, path, header));

@@ -56,7 +56,16 @@ std::string HeaderFields(const RingHeader& header) {
   return bytes;
 }
 
-absl::Status CheckGeometry(const RingHeader& header) {
+}  // namespace
+
+uint64_t RingHeader::stripe_bytes() const {
+  const uint64_t bytes = uint64_t{page_bytes} * slots;
+  return (bytes + kRingBlockBytes - 1) / kRingBlockBytes * kRingBlockBytes;
+}
+
+uint64_t RingHeader::Identity() const { return Hash64(HeaderFields(*this)); }
+
+absl::Status CheckRingGeometry(const RingHeader& header) {
   const auto within = [](uint64_t value, uint64_t low, uint64_t high) {
     return low <= value && value <= high;
   };
@@ -76,17 +85,8 @@ absl::Status CheckGeometry(const RingHeader& header) {
       ", class ", header.size_class, ", columns ", header.columns, ", points ", header.points));
 }
 
-}  // namespace
-
-uint64_t RingHeader::stripe_bytes() const {
-  const uint64_t bytes = uint64_t{page_bytes} * slots;
-  return (bytes + kRingBlockBytes - 1) / kRingBlockBytes * kRingBlockBytes;
-}
-
-uint64_t RingHeader::Identity() const { return Hash64(HeaderFields(*this)); }
-
 std::string EncodeRingHeader(const RingHeader& header) {
-  SHOAL_CHECK(CheckGeometry(header).ok());
+  SHOAL_CHECK(CheckRingGeometry(header).ok());
   std::string block = HeaderFields(header);
   block.resize(kRingBlockBytes, '\0');
   const absl::string_view covered(block.data(), kHeaderChecksumAt);
@@ -125,7 +125,7 @@ absl::Status DecodeRingHeader(absl::string_view block, RingHeader* header) {
   header->points = LoadLE<uint64_t>(from + kPointsAt);
   header->x_files_factor = LoadLE<double>(from + kXffAt);
   header->created_us = LoadLE<int64_t>(from + kCreatedAt);
-  return CheckGeometry(*header);
+  return CheckRingGeometry(*header);
 }
 
 // Block: checksum u32, block number u32, 8 zero bytes, entries. Entry: series u32, from u32, until

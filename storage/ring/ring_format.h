@@ -83,7 +83,10 @@ inline constexpr uint64_t PageSeedOf(uint64_t file_identity, uint32_t slot) {
   return file_identity ^ (uint64_t{slot} + 1) * 0x9e3779b97f4a7c15;
 }
 
-// One block; the checksum is in it.
+// DataLoss when the numbers cannot belong to a ring file or are beyond our bounds.
+absl::Status CheckRingGeometry(const RingHeader& header);
+
+// One block; the checksum is in it. The geometry is right.
 std::string EncodeRingHeader(const RingHeader& header);
 // DataLoss: not a ring file, or damaged. FailedPrecondition: a newer version.
 absl::Status DecodeRingHeader(absl::string_view block, RingHeader* header);

@@ -58,7 +58,8 @@ class RingStoreImpl final : public RingStore {
             options.metrics == nullptr
                 ? nullptr
                 : options.metrics->AddGauge("shoal_ring_files_set_aside",
-                                            "Ring files that are damaged or match no schema")) {}
+                                            "Ring files that are damaged or match no schema")),
+        counters_(MakeCounters(options.metrics)) {}
 
   absl::Status Init(std::vector<SeriesSchema> schemas);
 
@@ -112,6 +113,7 @@ class RingStoreImpl final : public RingStore {
   FileSystem* const fs_;
   mutable class BadPages bad_pages_;
   Gauge* const files_set_aside_;
+  const RingWriterCounters counters_;
 
   // Serialises writers; held over their I/O.
   Mutex write_mu_ ABSL_ACQUIRED_BEFORE(mu_);
@@ -143,7 +145,7 @@ absl::Status RingStoreImpl::Init(std::vector<SeriesSchema> schemas) {
   SHOAL_RETURN_IF_ERROR(OpenFiles());
   MutexLock lock(&write_mu_);
   writer_ = std::make_unique<RingWriter>(fs_, options_.dir, options_.stripe_bytes_max, &mu_,
-                                         &bad_pages_, MakeCounters(options_.metrics));
+                                         &bad_pages_, counters_);
   return absl::OkStatus();
 }
 
@@ -216,8 +218,8 @@ void RingStoreImpl::AddArchives(SchemaId id, const SeriesSchema& schema) {
     const ArchiveKey key{id, static_cast<uint8_t>(i)};
     std::unique_ptr<ArchiveRings>& rings = archives_[IdOf(key)];
     if (rings != nullptr) continue;
-    rings =
-        std::make_unique<ArchiveRings>(key, schema, static_cast<uint32_t>(options_.stripe_steps));
+    rings = std::make_unique<ArchiveRings>(
+        key, schema, static_cast<uint32_t>(options_.stripe_steps), options_.future_sec);
   }
 }
 
@@ -279,8 +281,10 @@ absl::Status RingStoreImpl::WriteAny(ArchiveKey archive, bool coarse,
       const int64_t timestamp_sec = input.points[begin].timestamp_sec;
       const int64_t stripe = timestamp_sec < 0 ? -1 : timestamp_sec / stripe_sec;
       if (stripe < 0 || stripe >= int64_t{kNoStripe}) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("timestamp ", timestamp_sec, " is beyond the format"));
+        // Refusing the batch would hold up every other series for ever.
+        if (counters_.points_expired != nullptr) counters_.points_expired->Add();
+        end = begin + 1;
+        continue;
       }
       for (end = begin + 1; end < input.points.size(); ++end) {
         const int64_t next_sec = input.points[end].timestamp_sec;

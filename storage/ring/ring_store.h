@@ -32,6 +32,9 @@ struct RingStoreOptions {
   MetricRegistry* metrics = nullptr;  // may be null
   int64_t stripe_steps = 512;  // steps that a stripe covers; fixed for a file at its creation
   int64_t stripe_bytes_max = 2 << 20;  // decides the slots of a file
+  // How far ahead of the clock points may be. New files of finest archives have room for it beside
+  // the retention; without, a point from the future takes the place of one that has not expired.
+  int64_t future_sec = 0;
 };
 
 // Pending points of one series for the finest archive, sorted by timestamp, one per step (the last
@@ -70,9 +73,10 @@ class RingStore {
   virtual void AddSchema(SchemaId id, const SeriesSchema& schema) = 0;
 
   // Merges points into the finest archive (`archive.archive` is 0), last write wins against what is
-  // stored. Points whose stripe has been overwritten by a later lap are dropped and counted.
-  // Durable when OK is returned. On error some of the points may be stored; writing them again is
-  // harmless. Makes slots for series that have none.
+  // stored. Points whose stripe has been overwritten by a later lap are dropped and counted,
+  // and so are NaN and timestamps that the format has no place for (before 1970, or millennia
+  // ahead). Durable when OK is returned. On error some of the points may be stored; writing them
+  // again is harmless. Makes slots for series that have none.
   virtual absl::Status Write(ArchiveKey archive, absl::Span<const SeriesPoints> points) = 0;
   // The same for a coarser archive; replaces the step's value.
   virtual absl::Status WriteCoarse(ArchiveKey archive,

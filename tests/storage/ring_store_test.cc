@@ -183,6 +183,45 @@ TEST_F(RingStoreTest, LatePointsMergeAndOverwrittenOnesAreDropped) {
   EXPECT_EQ(ReadOne(1, kT0 + kStripeSec), 2);
 }
 
+TEST_F(RingStoreTest, TimestampsWithoutAPlaceDoNotHoldUpTheRest) {
+  ASSERT_TRUE(Write(1, {{-10, 1}, {kT0, 2}, {int64_t{1} << 60, 3}}).ok());
+  EXPECT_EQ(Counter("shoal_ring_points_expired_total"), 2u);
+  EXPECT_EQ(ReadOne(1, kT0), 2);
+  EXPECT_TRUE(std::isnan(ReadOne(1, -10)));
+}
+
+TEST_F(RingStoreTest, PointsFromTheAllowedFutureDoNotOverwriteTheRetention) {
+  store_.reset();
+  RingStoreOptions options;
+  options.fs = &fs_;
+  options.dir = "/data/future";
+  options.stripe_steps = kStripeSteps;
+  options.stripe_bytes_max = 2000;
+  options.future_sec = 86'400;
+  auto store = RingStore::Open(options, {Schema()});
+  ASSERT_TRUE(store.ok());
+  store_ = *std::move(store);
+  const int64_t now = kT0 + 95 * kStep;
+  for (int64_t at = kT0; at <= now; at += kStep) ASSERT_TRUE(Write(1, {{at, 1}}).ok());
+  for (int64_t ahead = kStep; ahead <= 86'400; ahead += 37 * kStep) {
+    ASSERT_TRUE(Write(1, {{now + ahead, 2}}).ok());
+  }
+  for (int64_t at = kT0; at <= now; at += kStep) ASSERT_EQ(ReadOne(1, at), 1) << at - kT0;
+  ASSERT_TRUE(Write(1, {{now, 3}}).ok());
+  EXPECT_EQ(ReadOne(1, now), 3);
+}
+
+TEST_F(RingStoreTest, ArchiveBeyondTheFormatIsRefused) {
+  SeriesSchema schema;
+  schema.archives = {{1, int64_t{1} << 40}};
+  schema.aggregation = {};
+  ASSERT_TRUE(Reopen({Schema(), schema}).ok());
+  const std::vector<Point> points = {{kT0, 1}};
+  EXPECT_EQ(store_->Write(ArchiveKey{1, 0}, {SeriesPoints{1, points}}).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(Write(1, {{kT0, 1}}).ok());
+}
+
 TEST_F(RingStoreTest, NewSeriesTakesTheClassOfItsPoints) {
   ASSERT_TRUE(Write(1, Smooth(kT0, 32)).ok());
   ASSERT_TRUE(Write(2, Noise(kT0, 32, 1)).ok());
