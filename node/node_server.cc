@@ -21,6 +21,7 @@
 #include "node/node_service.h"
 #include "node/query_service.h"
 #include "node/write_service.h"
+#include "proto/grpc_runtime.h"
 
 namespace shoal {
 namespace {
@@ -143,6 +144,7 @@ NodeServer::~NodeServer() {
 }
 
 absl::Status NodeServer::Start() {
+  InitGrpcRuntime();
   Impl& node = *impl_;
   node.AddRoutes();
   SHOAL_RETURN_IF_ERROR(Annotate(node.http.Start(), "listen.http"));

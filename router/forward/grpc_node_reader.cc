@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "node.grpc.pb.h"
 #include "proto/convert.h"
+#include "proto/grpc_runtime.h"
 
 namespace shoal {
 namespace {
@@ -191,6 +192,7 @@ class GrpcNodeReader : public NodeReader {
 }  // namespace
 
 std::unique_ptr<NodeReader> MakeGrpcNodeReader(GrpcNodeReaderOptions options) {
+  InitGrpcRuntime();
   return std::make_unique<GrpcNodeReader>(std::move(options));
 }
 
