@@ -9,9 +9,11 @@
 //   name = "node-1"             # what is hashed: keep it for the life of the node's data
 //   address = "127.0.0.1:7401"  # gRPC
 //   http = "127.0.0.1:7402"     # metrics and health, optional
-//   zone = "a"                  # optional; replicas are kept in different zones when there are
-//   enough weight = 1.0                # optional state = "active"            # joining | active |
-//   leaving | down
+//   zone = "a"                  # optional; replicas are kept in different zones when possible
+//   weight = 1.0                # optional, 0.001 to 1e6
+//   state = "active"            # joining | active | leaving | down
+//
+// Names and zones are 1 to 64 of A-Z a-z 0-9 - _ . and do not begin with '.'.
 #pragma once
 
 #include <cstdint>
