@@ -9,7 +9,7 @@
 // counts as a zone of its own. No node takes more than kLoadFactor times its fair share of replicas
 // (rounded up); a partition whose best node is full goes to its next best. The fair share is what
 // the node's weight entitles it to, where one partition is in one node at most once and zones are
-// kept apart. Measured: up to 100 nodes a join moves at most 1.3 times what the new node takes; at
+// kept apart. Measured: up to 100 nodes a join moves at most 1.35 times what the new node takes; at
 // 1,000 nodes, where a node holds so few partitions that the bound is often met, up to 3 times, of
 // a share of 0.1 %.
 #pragma once
