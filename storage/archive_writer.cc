@@ -1,6 +1,7 @@
 #include "storage/archive_writer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/logging.h"
@@ -13,6 +14,7 @@ namespace {
 
 // Steps of one recomputation: bounds its memory.
 constexpr int64_t kStepsPerRun = 4096;
+const int64_t kStripeSteps = RingStoreOptions().stripe_steps;
 
 absl::Span<const Point> Before(absl::Span<const Point> points, int64_t time_sec) {
   const auto end =
@@ -95,11 +97,14 @@ absl::Status ArchiveWriter::Write(SchemaId schema_id, const SeriesSchema& schema
       SHOAL_RETURN_IF_ERROR(MergeUncovered(schema_id, schema, k, late, now_sec));
     }
   }
+  // A ring reaches back up to two stripes further than its retention; while it does, old points
+  // serve later computations.
+  const int64_t gone_sec =
+      now_sec - schema.archives[0].retention_sec() - 2 * kStripeSteps * schema.archives[0].step_sec;
   std::vector<SeriesPoints> fine;
   fine.reserve(series.size());
-  const int64_t expired = now_sec - schema.archives[0].retention_sec() - 1;
   for (const SeriesPoints& item : series) {
-    const absl::Span<const Point> points = After(item.points, expired);
+    const absl::Span<const Point> points = After(item.points, gone_sec);
     if (!points.empty()) fine.push_back({item.series, points});
   }
   if (!fine.empty()) SHOAL_RETURN_IF_ERROR(rings_->Write({schema_id, 0}, fine));
@@ -115,39 +120,32 @@ absl::Status ArchiveWriter::MergeUncovered(SchemaId schema_id, const SeriesSchem
                                            absl::Span<const SeriesPoints> late, int64_t now_sec) {
   const ArchiveKey key{schema_id, static_cast<uint8_t>(k)};
   const int64_t step = schema.archives[k].step_sec;
-  const int64_t rolled_until = rings_->RolledUntil(key);
   const int64_t uncovered_before = AlignUp(now_sec - schema.archives[k - 1].retention_sec(), step);
   CoarseBatch batch;
+  std::vector<CoarsePoint> stored;
   for (const SeriesPoints& item : late) {
     const absl::Span<const Point> points =
         After(Before(item.points, uncovered_before), now_sec - schema.archives[k].retention_sec());
-    if (points.empty()) continue;
-    const std::vector<LatePoint> fresh =
-        ToLatePoints(*rings_, schema_id, schema, item.series, points);
-    for (size_t i = 0; i < fresh.size();) {
-      const int64_t start = AlignDown(fresh[i].timestamp_sec, step);
+    int64_t stored_start = 0;
+    for (size_t i = 0; i < points.size();) {
+      const int64_t start = AlignDown(points[i].timestamp_sec, step);
       size_t last = i;
-      while (last < fresh.size() && fresh[last].timestamp_sec < start + step) ++last;
-      bool waits_for_rollup = false;
-      if (start >= rolled_until && rolled_until > 0) {
-        // The finer data outlived its retention unrolled (a long stop): where there is some, the
-        // rollup sees the points too.
-        std::vector<CoarsePoint> computed;
-        RollUpFromRings(*rings_, schema_id, schema, item.series, k, start, 1, &computed)
-            .IgnoreError();
-        waits_for_rollup = computed[0].count > 0;
-      }
-      if (!waits_for_rollup) {
-        CoarsePoint stored;
-        if (absl::Status status =
-                rings_->ReadCoarse(key, item.series, start, absl::MakeSpan(&stored, 1));
-            !status.ok()) {
+      while (last < points.size() && points[last].timestamp_sec < start + step) ++last;
+      // Backfill comes in runs: one look at the ring for many steps.
+      if (i == 0 || start >= stored_start + step * static_cast<int64_t>(stored.size())) {
+        const int64_t steps_left = (points.back().timestamp_sec - start) / step + 1;
+        stored_start = start;
+        stored.assign(static_cast<size_t>(std::min(steps_left, kStepsPerRun)), CoarsePoint());
+        const absl::Status status =
+            rings_->ReadCoarse(key, item.series, start, absl::MakeSpan(stored));
+        if (!status.ok())
           LogWarning("flusher", "a late point meets a bad page: ", status.message());
-        }
-        stored.timestamp_sec = start;
-        batch.Add(item.series,
-                  MergeLate(schema, k, stored, absl::MakeConstSpan(fresh).subspan(i, last - i)));
       }
+      CoarsePoint point = stored[static_cast<size_t>((start - stored_start) / step)];
+      point.timestamp_sec = start;
+      const std::optional<CoarsePoint> merged = WithLatePoints(
+          *rings_, schema_id, schema, item.series, k, point, points.subspan(i, last - i));
+      if (merged.has_value()) batch.Add(item.series, *merged);
       i = last;
     }
   }

@@ -3,51 +3,22 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <vector>
 
 #include "base/metric/series.h"
+#include "storage/ring/rollup.h"
 
 namespace shoal {
+namespace {
 
-int64_t LateBefore(const SeriesSchema& schema, int64_t rolled_until_sec, int64_t now_sec) {
-  int64_t before = rolled_until_sec;
-  for (size_t k = 1; k < schema.archives.size(); ++k) {
-    // Steps that start before (now - retention) are not covered; their last point lies a step
-    // further on.
-    const int64_t step = schema.archives[k].step_sec;
-    before = std::max(before, AlignUp(now_sec - schema.archives[k - 1].retention_sec(), step));
-  }
-  return before;
-}
+// A point to merge into a coarse step, as the change that it makes to it.
+struct LatePoint {
+  double value = 0;
+  double more_value = 0;  // to the sum
+  double more_count = 0;  // to the count; 0 when it replaces a point
+};
 
-std::vector<LatePoint> ToLatePoints(const RingStore& rings, SchemaId schema_id,
-                                    const SeriesSchema& schema, SeriesId series,
-                                    absl::Span<const Point> points) {
-  std::vector<LatePoint> late;
-  late.reserve(points.size());
-  const int64_t step = schema.archives[0].step_sec;
-  constexpr int64_t kStepsPerRead = 1024;
-  std::vector<double> known;
-  int64_t start = 0;
-  for (const Point& point : points) {
-    int64_t index = known.empty() ? 0 : (point.timestamp_sec - start) / step;
-    if (known.empty() || index >= static_cast<int64_t>(known.size())) {
-      const int64_t steps_left = (points.back().timestamp_sec - point.timestamp_sec) / step + 1;
-      known.assign(static_cast<size_t>(std::min(kStepsPerRead, steps_left)), kAbsent);
-      start = point.timestamp_sec;
-      index = 0;
-      // What cannot be read counts as not there.
-      rings.Read({schema_id, 0}, series, start, absl::MakeSpan(known)).IgnoreError();
-    }
-    const double old = known[static_cast<size_t>(index)];
-    if (std::isnan(old)) {
-      late.push_back({point.timestamp_sec, point.value, point.value, 1});
-    } else if (std::bit_cast<uint64_t>(old) != std::bit_cast<uint64_t>(point.value)) {
-      late.push_back({point.timestamp_sec, point.value, point.value - old, 0});
-    }
-  }
-  return late;
-}
-
+// The step with the points merged in, at least one.
 CoarsePoint MergeLate(const SeriesSchema& schema, size_t k, CoarsePoint stored,
                       absl::Span<const LatePoint> points) {
   const AggregationMethod method = schema.aggregation.method;
@@ -100,6 +71,52 @@ CoarsePoint MergeLate(const SeriesSchema& schema, size_t k, CoarsePoint stored,
       break;
   }
   return merged;
+}
+
+}  // namespace
+
+int64_t LateBefore(const SeriesSchema& schema, int64_t rolled_until_sec, int64_t now_sec) {
+  int64_t before = rolled_until_sec;
+  for (size_t k = 1; k < schema.archives.size(); ++k) {
+    // Steps that start before (now - retention) are not covered; their last point lies a step
+    // further on.
+    const int64_t step = schema.archives[k].step_sec;
+    before = std::max(before, AlignUp(now_sec - schema.archives[k - 1].retention_sec(), step));
+  }
+  return before;
+}
+
+std::optional<CoarsePoint> WithLatePoints(const RingStore& rings, SchemaId schema_id,
+                                          const SeriesSchema& schema, SeriesId series, size_t k,
+                                          const CoarsePoint& stored,
+                                          absl::Span<const Point> pending) {
+  const int64_t fine_step = schema.archives[0].step_sec;
+  const int64_t step = schema.archives[k].step_sec;
+  const int64_t start = stored.timestamp_sec;
+  std::vector<double> fine(static_cast<size_t>(step / fine_step), kAbsent);
+  // What cannot be read counts as not there.
+  rings.Read({schema_id, 0}, series, start, absl::MakeSpan(fine)).IgnoreError();
+  const bool has_fine =
+      std::any_of(fine.begin(), fine.end(), [](double value) { return !std::isnan(value); });
+
+  std::vector<LatePoint> late;
+  for (const Point& point : pending) {
+    double& value = fine[static_cast<size_t>((point.timestamp_sec - start) / fine_step)];
+    if (std::isnan(value)) {
+      late.push_back({point.value, point.value, 1});
+    } else if (std::bit_cast<uint64_t>(value) != std::bit_cast<uint64_t>(point.value)) {
+      late.push_back({point.value, point.value - value, 0});
+    }
+    value = point.value;
+  }
+  if (late.empty()) return std::nullopt;
+  if (k == 1 && has_fine) {
+    const CoarsePoint computed =
+        RollUpFine(schema.aggregation, fine_step, step, start, fine).front();
+    // An average tells when the ring has lost a part of the step already.
+    if (computed.count > 0 && computed.count >= stored.count) return computed;
+  }
+  return MergeLate(schema, k, stored, late);
 }
 
 }  // namespace shoal

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <optional>
 
 #include "absl/types/span.h"
 #include "base/metric/aggregation.h"
@@ -39,23 +39,16 @@ inline bool IsKept(const SeriesSchema& schema, size_t k, int64_t time_sec, int64
 // `rolled_until_sec` is archive 1's.
 int64_t LateBefore(const SeriesSchema& schema, int64_t rolled_until_sec, int64_t now_sec);
 
-// A point to merge into a coarse step, as the change that it makes to it.
-struct LatePoint {
-  int64_t timestamp_sec = 0;
-  double value = 0;
-  double more_value = 0;  // to the sum
-  double more_count = 0;  // to the count; 0 when it replaces a point
-};
-
-// `points` are of the finest archive's steps. Points that the finest ring still holds with the same
-// value have been merged or rolled up before (a replayed log) and are left out.
-std::vector<LatePoint> ToLatePoints(const RingStore& rings, SchemaId schema_id,
-                                    const SeriesSchema& schema, SeriesId series,
-                                    absl::Span<const Point> points);
-
-// The step with the points merged in; `points` lie within it, at least one. There is no
-// xFilesFactor: this archive is the finest that still has the points.
-CoarsePoint MergeLate(const SeriesSchema& schema, size_t k, CoarsePoint stored,
-                      absl::Span<const LatePoint> points);
+// The step of archive k >= 1 that starts at stored.timestamp_sec, with points of it that are
+// pending; `pending` lies within the step and is not empty. Nothing when the step has them already
+// (a replayed log).
+//
+// Where the finest ring still holds the step's points they are computed anew together; otherwise
+// the new ones are merged into what is stored, without an xFilesFactor: this archive is then the
+// finest that has them at all.
+std::optional<CoarsePoint> WithLatePoints(const RingStore& rings, SchemaId schema_id,
+                                          const SeriesSchema& schema, SeriesId series, size_t k,
+                                          const CoarsePoint& stored,
+                                          absl::Span<const Point> pending);
 
 }  // namespace shoal

@@ -153,9 +153,9 @@ std::vector<CoarsePoint> SeriesReader::ReadCoarse(View* view, size_t k, int64_t 
     while (last < pending.size() && pending[last].timestamp_sec < points[i].timestamp_sec + step)
       ++last;
     if (!computes[i] && !IsCovered(schema, k, points[i].timestamp_sec, view->now_sec)) {
-      const std::vector<LatePoint> late = ToLatePoints(*rings_, view->schema_id, schema,
-                                                       view->series, pending.subspan(p, last - p));
-      if (!late.empty()) points[i] = MergeLate(schema, k, points[i], late);
+      points[i] = WithLatePoints(*rings_, view->schema_id, schema, view->series, k, points[i],
+                                 pending.subspan(p, last - p))
+                      .value_or(points[i]);
     }
     p = last;
   }

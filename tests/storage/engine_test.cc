@@ -23,7 +23,8 @@ class EngineTest : public ::testing::Test {
     options.dir = "/data";
     options.cluster_name = "test";
     options.node_name = "node-1";
-    options.schemas = *SchemaRules::Parse("[all]\npattern = .*\nretentions = 10s:1h,60s:6h,600s:7d\n", "test");
+    options.schemas =
+        *SchemaRules::Parse("[all]\npattern = .*\nretentions = 10s:1h,60s:6h,600s:7d\n", "test");
     options.flush_interval_ms = 3'600'000;
     options.wal_segment_bytes = 64 << 10;
     return options;
@@ -54,7 +55,8 @@ class EngineTest : public ::testing::Test {
   // Known points of [from, until].
   std::map<int64_t, double> Read(absl::string_view name, int64_t from, int64_t until) {
     Series series;
-    const absl::Status status = engine_->Read(Id(name), {from - 1, until, clock_.NowSec()}, &series);
+    const absl::Status status =
+        engine_->Read(Id(name), {from - 1, until, clock_.NowSec()}, &series);
     EXPECT_TRUE(status.ok()) << status;
     std::map<int64_t, double> points;
     for (size_t i = 0; i < series.values.size(); ++i) {
