@@ -84,6 +84,8 @@ absl::Status HintSpool::Recover() {
   log_options.segment_bytes = options_.segment_bytes;
   log_options.bytes_max = options_.bytes_max;
   log_options.record_bytes_max = kRecordBytesMax;
+  // Records that are still to come must lie behind the cursor, also when every segment is gone.
+  if (persisted.has_value()) log_options.next_segment_min = persisted->segment + 1;
   SHOAL_ASSIGN_OR_RETURN(log_, SegmentedLog::Open(std::move(log_options)));
 
   consumed_at_open_ = log_->begin();
@@ -92,13 +94,7 @@ absl::Status HintSpool::Recover() {
   std::string record;
   SHOAL_ASSIGN_OR_RETURN(had_records_at_open_, reader.Next(&record));
   if (!had_records_at_open_) {
-    // Invariant: without records there is no cursor when appending begins. An empty log numbers its
-    // segments from the start again, and an old cursor would lie behind them.
     SHOAL_RETURN_IF_ERROR(log_->TruncateBefore(log_->end()));
-    if (has_cursor) {
-      SHOAL_RETURN_IF_ERROR(fs->Remove(cursor_path));
-      SHOAL_RETURN_IF_ERROR(fs->SyncDir(options_.dir));
-    }
     consumed_at_open_ = log_->begin();
   }
   return absl::OkStatus();

@@ -128,8 +128,9 @@ ReplicaState NodeClient::State() const {
 
 NodeClientStatus NodeClient::Status() const {
   NodeClientStatus status;
-  status.spool_bytes = spool_->bytes();
   MutexLock lock(&mu_);
+  // An empty log still has its header.
+  if (spool_used_) status.spool_bytes = spool_->bytes();
   status.state = StateLocked();
   status.pending_batches = queue_.size() + window_.size();
   if (any_ack_) {
@@ -245,7 +246,10 @@ void NodeClient::NoteStreamEnd(const absl::Status& status, bool connected, bool 
     if (!connected) metrics_->connect_failures->Add();
     if (last_error_.empty()) last_error_ = status.ok() ? "the node ended it" : status.ToString();
     if (progress) complaints_ = 0;
-    if (connected && absl::IsInvalidArgument(status) && ++complaints_ >= kComplaintsMax) {
+    // One batch at a time from now on, so that it is known which one the node means.
+    const bool complaint = connected && absl::IsInvalidArgument(status);
+    if (complaint) careful_batches_ = options_.window_batches_max;
+    if (complaint && ++complaints_ >= kComplaintsMax) {
       // The node will not read what comes next, so nothing behind it would ever get through.
       complaints_ = 0;
       if (mode_ == Mode::kSpooling) {
@@ -283,7 +287,8 @@ void NodeClient::SendAll(WriteStream* stream, uint64_t epoch) {
       MutexLock lock(&mu_);
       while (true) {
         if (stopping_ || !stream_up_ || epoch_ != epoch) return;
-        const bool has_room = window_.size() < options_.window_batches_max &&
+        const size_t batches_max = careful_batches_ > 0 ? 1 : options_.window_batches_max;
+        const bool has_room = window_.size() < batches_max &&
                               (window_.empty() || window_bytes_ < options_.window_bytes_max);
         if (dictionary.size() > options_.dictionary_names_max) {
           // A new stream starts with empty dictionaries.
@@ -398,6 +403,7 @@ bool NodeClient::OnAck(const WireAck& ack, uint64_t epoch) {
     sent = std::move(window_.front());
     window_.pop_front();
     window_bytes_ -= sent.bytes;
+    if (careful_batches_ > 0) --careful_batches_;
     last_ack_ = last_progress_ = std::chrono::steady_clock::now();
     any_ack_ = true;
     if (sent.live == nullptr) {

@@ -164,6 +164,7 @@ class NodeClient {
   std::string last_error_ ABSL_GUARDED_BY(mu_);
   // Streams that the node ended with a complaint about a batch, without progress in between.
   int complaints_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t careful_batches_ ABSL_GUARDED_BY(mu_) = 0;  // to be sent one at a time
   bool skip_record_ ABSL_GUARDED_BY(mu_) = false;
 
   // The spool. consumed_: everything before it is on the node.
