@@ -519,7 +519,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tool")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--requests", type=int, default=4000)
+    parser.add_argument("--requests", type=int, default=2500)
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
 
