@@ -22,7 +22,7 @@ struct HttpServerOptions {
   int64_t header_bytes_max = 64 << 10;  // 431 past that
   // Request bodies and answers in memory, of all connections together; 503 past that. One answer
   // alone may be larger.
-  int64_t buffer_bytes_max = 256 << 20;
+  int64_t buffer_bytes_max = 128 << 20;
   int connections_max = 2000;  // more are closed at once, counted
   // Also the deadline of a request's header, of its body (408), and of every 64 KiB of an answer.
   int64_t idle_timeout_ms = 60'000;

@@ -184,6 +184,19 @@ TEST_F(HttpLimitsTest, AClientThatDoesNotReadIsClosedAndItsAnswerFreed) {
   EXPECT_EQ(answer.body.size(), 8u << 20);
 }
 
+TEST_F(HttpLimitsTest, AnAnswerThatWasReadIsHeldNoLonger) {
+  options_.buffer_bytes_max = 10 << 20;
+  Start();
+  HttpTestClient idle(server_->port());
+  ASSERT_EQ(idle.Get("/large").status, 200);
+  // The last byte may be read before the server knows that it was taken.
+  HttpAnswer answer;
+  for (int attempt = 0; attempt < 100 && answer.status != 200; ++attempt) {
+    answer = HttpTestClient(server_->port()).Get("/large");
+  }
+  EXPECT_EQ(answer.status, 200);
+}
+
 TEST_F(HttpLimitsTest, OneAnswerMayBeLargerThanTheBuffers) {
   options_.buffer_bytes_max = 1 << 20;
   Start();
