@@ -64,7 +64,7 @@ class CommandLineTest(unittest.TestCase):
             self.expect_refusal(name, f"{name}.toml:{line}", "listen.htpp")
 
     def test_bad_values_name_key_file_and_line(self):
-        line = self.edit("node-1", '[listen]\ngrpc = "127.0.0.1', '[listen]\ngrpc = "no-port')
+        line = self.edit("node-1", '[listen]\ngrpc = "127.0.0.1', '[listen]\ngrpc = "127.0.0.1:99999')
         self.expect_refusal("node-1", f"node-1.toml:{line + 1}", "listen.grpc")
         self.expect_refusal("router", "cluster.write_copies", extra=["--set", "cluster.write_copies=9"])
         self.expect_refusal("node-1", "storage.no_such_key", extra=["--set", "storage.no_such_key=1"])
@@ -118,7 +118,7 @@ class LifecycleTest(unittest.TestCase):
             self.assertIn("node-1", foreign.stderr)
             identity = cluster.dir / "node-1" / "IDENTITY"
             original = identity.read_bytes()
-            newer = re.sub(rb"(format\S*\s*=\s*)\d+", rb"\g<1>99", original)
+            newer = re.sub(rb"(format )\d+", rb"\g<1>99", original)
             self.assertNotEqual(newer, original)
             identity.write_bytes(newer)
             refused = run(cluster.command("node-1"))
