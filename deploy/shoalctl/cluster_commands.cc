@@ -23,6 +23,15 @@ namespace {
 constexpr std::chrono::seconds kStatusTimeout(2);
 constexpr int kNodesAtOnce = 16;
 
+// A file that is wrong is not a wrong command line.
+absl::StatusOr<Topology> LoadTopology(const std::string& path) {
+  absl::StatusOr<Topology> topology = Topology::Load(path);
+  if (absl::IsInvalidArgument(topology.status())) {
+    return absl::FailedPreconditionError(topology.status().message());
+  }
+  return topology;
+}
+
 std::string BytesText(uint64_t bytes) {
   const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   double value = static_cast<double>(bytes);
@@ -98,7 +107,7 @@ std::vector<std::string> NodeRow(const Topology& topology, const TopologyNode& n
 absl::StatusOr<int> StatusCommand(const std::vector<std::string>& args) {
   SHOAL_ASSIGN_OR_RETURN(const CommandArgs parsed, CommandArgs::Parse(args, {"--topology"}));
   SHOAL_ASSIGN_OR_RETURN(const std::string path, parsed.Require("--topology"));
-  SHOAL_ASSIGN_OR_RETURN(const Topology topology, Topology::Load(path));
+  SHOAL_ASSIGN_OR_RETURN(const Topology topology, LoadTopology(path));
 
   std::vector<absl::StatusOr<NodeStatus>> answers(topology.nodes.size(),
                                                   absl::UnknownError("not asked"));
@@ -130,7 +139,7 @@ absl::StatusOr<int> WhereisCommand(const std::vector<std::string>& args) {
   SHOAL_ASSIGN_OR_RETURN(const CommandArgs parsed, CommandArgs::Parse(args, {"--topology"}));
   SHOAL_ASSIGN_OR_RETURN(const std::string path, parsed.Require("--topology"));
   if (parsed.rest().empty()) return absl::InvalidArgumentError("whereis needs a metric name");
-  SHOAL_ASSIGN_OR_RETURN(const Topology topology, Topology::Load(path));
+  SHOAL_ASSIGN_OR_RETURN(const Topology topology, LoadTopology(path));
   const PartitionMap map(topology);
   int exit_code = kExitOk;
   std::vector<std::vector<std::string>> rows = {{"NAME", "PARTITION", "OWNERS"}};

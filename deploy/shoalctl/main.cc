@@ -41,7 +41,7 @@ int Main(int argc, char** argv) {
     std::puts(absl::StrCat("shoalctl ", Version()).c_str());
     return kExitOk;
   }
-  // Problems are printed as results; the log lines about the same ones would only repeat them.
+  // Standard output has the results; of the log only errors matter here.
   SetLogLevel("error").IgnoreError();
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
   absl::StatusOr<int> result = absl::InvalidArgumentError(
