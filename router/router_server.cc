@@ -18,6 +18,7 @@
 #include "router/forward/dispatcher.h"
 #include "router/forward/grpc_node_reader.h"
 #include "router/forward/grpc_transport.h"
+#include "router/ingest/address_check.h"
 #include "router/query/scatter.h"
 #include "router/web/web_ui.h"
 #include "storage/fs/file_system.h"
@@ -201,6 +202,13 @@ RouterServer::~RouterServer() { Shutdown(); }
 absl::Status RouterServer::Init() {
   Impl& router = *impl_;
   const Topology& topology = router.config.topology;
+  // Before anything is touched.
+  const HostPort& line = router.config.ingest.address;
+  SHOAL_RETURN_IF_ERROR(Annotate(CheckAddressIsFree(line, AddressKind::kTcp), "listen.line"));
+  SHOAL_RETURN_IF_ERROR(Annotate(CheckAddressIsFree(line, AddressKind::kUdp), "listen.line"));
+  SHOAL_ASSIGN_OR_RETURN(const HostPort http_address, ParseHostPort(router.config.http_listen));
+  SHOAL_RETURN_IF_ERROR(
+      Annotate(CheckAddressIsFree(http_address, AddressKind::kTcp), "listen.http"));
   SHOAL_RETURN_IF_ERROR(router.OpenDataDir());
   std::vector<std::unique_ptr<NodeClient>> clients;
   for (const TopologyNode& node : topology.nodes) {
