@@ -81,6 +81,11 @@ absl::StatusOr<std::unique_ptr<MetricIndex>> MetricIndex::Open(FileSystem* fs,
     // Brand-new LevelDB beside an old series log: somebody lost the folder.
     index->report_.rebuilt = true;
   }
+  if (index->series_log_->end() < index->applied_) {
+    LogWarning("index", dir, ": the series log is gone, LevelDB is not");
+    ++index->report_.damaged_records;
+    index->applied_ = LogPosition();
+  }
   SHOAL_RETURN_IF_ERROR(index->CatchUp());
   return index;
 }

@@ -1,0 +1,228 @@
+#include "storage/index/metric_index.h"
+
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/fault_file_system.h"
+
+namespace shoal {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::vector<std::string> Glob(const NameTree& tree, const std::string& pattern) {
+  std::vector<std::string> found;
+  for (const NameTree::Match& match : tree.Glob(*Glob::Compile(pattern))) {
+    found.push_back(match.path + (match.is_leaf ? "" : "."));
+  }
+  return found;
+}
+
+class NameTreeTest : public ::testing::Test {
+ protected:
+  void Add(const std::string& name) { nodes_[name] = tree_.Insert(name, next_++); }
+
+  NameTree tree_;
+  std::map<std::string, NameTree::NodeId> nodes_;
+  SeriesId next_ = 0;
+};
+
+TEST_F(NameTreeTest, FindsBranchesAndLeavesInOrder) {
+  for (const char* name : {"a.b.c", "a.b", "a.b-x", "a.d", "z", "tagged;host=a.b"}) Add(name);
+  EXPECT_THAT(Glob(tree_, "*"), ElementsAre("a.", "z"));
+  EXPECT_THAT(Glob(tree_, "a.*"), ElementsAre("a.b.", "a.b", "a.b-x", "a.d"));
+  EXPECT_THAT(Glob(tree_, "a.{b,d}"), ElementsAre("a.b.", "a.b", "a.d"));
+  EXPECT_THAT(Glob(tree_, "{a.b.c,z}"), ElementsAre("a.b.c", "z"));
+  EXPECT_THAT(Glob(tree_, "**.c"), ElementsAre("a.b.c"));
+  EXPECT_THAT(Glob(tree_, "a.**"), ElementsAre("a.b.", "a.b", "a.b-x", "a.b.c", "a.d"));
+  EXPECT_THAT(Glob(tree_, "**.**.b"), ElementsAre("a.b.", "a.b"));
+  EXPECT_THAT(Glob(tree_, "nothing.*"), IsEmpty());
+  EXPECT_THAT(Glob(tree_, "tagged;host=a.b"), ElementsAre("tagged;host=a.b"));
+  EXPECT_THAT(Glob(tree_, "tagged*"), IsEmpty());
+}
+
+TEST_F(NameTreeTest, AgreesWithTheGlobOnRandomNamesAndPatterns) {
+  std::mt19937 random(5);
+  std::set<std::string> names;
+  for (int i = 0; i < 400; ++i) {
+    std::string name;
+    for (size_t depth = 1 + random() % 4; depth > 0; --depth) {
+      absl::StrAppend(&name, name.empty() ? "" : ".",
+                      std::string(1, static_cast<char>('a' + random() % 3)), random() % 4);
+    }
+    if (names.insert(name).second) Add(name);
+    if (i % 5 == 0) {
+      const std::string gone = *std::next(names.begin(), random() % names.size());
+      tree_.Remove(nodes_[gone]);
+      names.erase(gone);
+    }
+  }
+  for (const char* pattern : {"*", "*.*", "a*.b?.*", "**", "**.a1", "a[0-2].**.c*",
+                              "{a,b}1.*.{c0,c1,a*}", "**.b*.**", "b1.*"}) {
+    const auto glob = *Glob::Compile(pattern);
+    std::vector<std::string> expected;
+    for (const std::string& name : names) {
+      if (glob.Match(name)) expected.push_back(name);
+    }
+    std::vector<std::string> found;
+    for (const NameTree::Match& match : tree_.Glob(glob)) {
+      if (match.is_leaf) found.push_back(match.path);
+      EXPECT_TRUE(glob.Match(match.path)) << match.path;
+    }
+    EXPECT_EQ(found, expected) << pattern;
+  }
+  std::vector<std::string> all;
+  tree_.VisitLeaves([&](absl::string_view name, SeriesId) { all.emplace_back(name); });
+  EXPECT_EQ(all, std::vector<std::string>(names.begin(), names.end()));
+}
+
+TEST_F(NameTreeTest, ManyDepthWildcardsCostLinearTime) {
+  std::string name = "a";
+  for (int i = 0; i < 200; ++i) name += ".a";
+  Add(name);
+  EXPECT_THAT(Glob(tree_, "**.a.**.a.**.a.**.a.**.a.**.a.**.a.**.b"), IsEmpty());
+}
+
+TEST_F(NameTreeTest, WideBranchesKeepLookUpAndOrder) {
+  for (int i = 0; i < 20'000; ++i) Add(absl::StrCat("wide.n", (i * 7919) % 20'000));
+  EXPECT_EQ(tree_.Glob(*Glob::Compile("wide.n1999*")).size(), 11u);
+  EXPECT_EQ(tree_.Find("wide.n12345"),
+            nodes_.count("wide.n12345") ? tree_.Find("wide.n12345") : kNoSeries);
+  EXPECT_NE(tree_.Find("wide.n12345"), kNoSeries);
+}
+
+class MetricIndexTest : public ::testing::Test {
+ protected:
+  MetricIndexTest() { SetLogLevel("error").IgnoreError(); }
+  void Open() {
+    index_.reset();
+    auto index = MetricIndex::Open(&fs_, "/index");
+    ASSERT_TRUE(index.ok()) << index.status();
+    index_ = *std::move(index);
+  }
+  void SetUp() override {
+    Open();
+    bool is_new = false;
+    schema_ = *index_->InternSchema(kSchema, &is_new);
+    EXPECT_TRUE(is_new);
+  }
+  std::vector<std::string> Names() {
+    std::vector<std::string> names;
+    index_->VisitNames([&](absl::string_view name, SeriesId id) {
+      names.push_back(absl::StrCat(name, "=", id));
+      EXPECT_EQ(index_->NameOf(id), name);
+      EXPECT_NE(index_->SchemaOf(id), nullptr);
+    });
+    return names;
+  }
+  void RemoveAll(const std::string& part) {
+    for (const std::string& path : fs_.Files()) {
+      if (path.find(part) == std::string::npos) continue;
+      ASSERT_TRUE(fs_.Remove(path).ok());
+    }
+  }
+
+  const SeriesSchema kSchema = {{{10, 360}, {60, 1440}}, {AggregationMethod::kMax, 0.5}};
+  FaultFileSystem fs_;
+  std::unique_ptr<MetricIndex> index_;
+  SchemaId schema_ = 0;
+};
+
+TEST_F(MetricIndexTest, WhatWasPersistedIsThereAgain) {
+  index_->Create("a.b", schema_);
+  index_->Create("a.c", schema_);
+  index_->Create("tagged;k=v", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  index_->Remove(1);
+  index_->Create("a.d", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  Open();
+  EXPECT_FALSE(index_->report().rebuilt);
+  EXPECT_THAT(Names(), ElementsAre("a.b=0", "a.d=3", "tagged;k=v=2"));
+  EXPECT_EQ(*index_->SchemaOf(0), kSchema);
+  // Ids are used up for ever, also those of removed series.
+  EXPECT_EQ(index_->Create("a.c", schema_), 4u);
+}
+
+TEST_F(MetricIndexTest, LevelDbIsRebuiltFromTheSeriesLog) {
+  for (int i = 0; i < 5000; ++i) index_->Create(absl::StrCat("n.", i), schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  index_->Remove(17);
+  ASSERT_TRUE(index_->Persist().ok());
+  const std::vector<std::string> before = Names();
+  index_.reset();
+  RemoveAll("/leveldb/");
+  Open();
+  EXPECT_TRUE(index_->report().rebuilt);
+  EXPECT_EQ(Names(), before);
+  EXPECT_EQ(index_->Create("new", schema_), 5000u);
+  ASSERT_TRUE(index_->Persist().ok());
+  Open();
+  EXPECT_FALSE(index_->report().rebuilt);
+  EXPECT_EQ(index_->size(), 5000u);
+}
+
+TEST_F(MetricIndexTest, ADamagedLevelDbNeverCostsASeries) {
+  for (int i = 0; i < 300; ++i) index_->Create(absl::StrCat("n.", i), schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  const std::vector<std::string> before = Names();
+  std::mt19937 random(1);
+  for (int round = 0; round < 60; ++round) {
+    index_.reset();
+    std::vector<std::string> files;
+    for (const std::string& path : fs_.Files()) {
+      if (path.find("/leveldb/") != std::string::npos && path.find("LOCK") == std::string::npos)
+        files.push_back(path);
+    }
+    const std::string& path = files[random() % files.size()];
+    const uint64_t size = *(*fs_.Open(path, OpenMode::kReadOnly))->Size();
+    if (size > 0) fs_.FlipBits(path, random() % size, static_cast<uint8_t>(1 << random() % 8));
+    Open();
+    ASSERT_EQ(Names(), before) << path << " round " << round;
+  }
+}
+
+TEST_F(MetricIndexTest, ALostSeriesLogIsRewrittenFromLevelDb) {
+  for (int i = 0; i < 100; ++i) index_->Create(absl::StrCat("n.", i), schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  const std::vector<std::string> before = Names();
+  index_.reset();
+  RemoveAll("/series-log/");
+  Open();
+  EXPECT_EQ(Names(), before);
+  index_.reset();
+  RemoveAll("/leveldb/");
+  Open();
+  EXPECT_EQ(Names(), before);
+}
+
+TEST_F(MetricIndexTest, AFailedPersistForgetsNothing) {
+  index_->Create("a", schema_);
+  fs_.FailEvery(FaultFileSystem::Fault::kSync, 1, absl::UnavailableError("EIO"), "series-log");
+  EXPECT_FALSE(index_->Persist().ok());
+  fs_.FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
+  index_->Create("b", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  fs_.PowerLoss(FaultFileSystem::Unsynced::kDrop, 1);
+  Open();
+  EXPECT_THAT(Names(), ElementsAre("a=0", "b=1"));
+}
+
+TEST_F(MetricIndexTest, GoesOnWithoutLevelDbUntilTheNextStart) {
+  index_->Create("a", schema_);
+  fs_.FailEvery(FaultFileSystem::Fault::kWrite, 1, absl::ResourceExhaustedError("ENOSPC"),
+                "leveldb");
+  EXPECT_TRUE(index_->Persist().ok());
+  fs_.FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
+  index_->Create("b", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  Open();
+  EXPECT_THAT(Names(), ElementsAre("a=0", "b=1"));
+}
+
+}  // namespace
+}  // namespace shoal
