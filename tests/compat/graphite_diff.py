@@ -346,6 +346,9 @@ FIXED = [
     "/render?target=nosuch(db.a.io)&from=-2h&now=N&format=json",
     "/render?target=sumSeries(no.such)&from=-2h&now=N&format=json",
     "/render?target=db.{a,b}.io&from=-2h&now=N&format=json&maxDataPoints=x",
+    # Ties keep their order whichever the direction.
+    "/render?target=sortBy(servers.*.cpu.user,'count')&target=sortBy(servers.*.cpu.user,'count',true)&from=-1h&now=N&format=json",
+    "/render?target=highest(servers.*.cpu.user,3,'count')&target=lowest(servers.*.cpu.*,4,'count')&from=-1h&now=N&format=json",
     "/render?target=two.archives&from=-11h&now=N&format=json",
     "/render?target=movingAverage(two.archives,'5min')&from=-28min&now=N&format=json",
     "/render?target=movingAverage(two.*,40)&from=-28min&now=N&format=json",
