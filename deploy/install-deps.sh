@@ -8,7 +8,7 @@
 set -euo pipefail
 
 build=(g++ cmake make ninja-build ccache lld pkg-config git ca-certificates curl
-  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libleveldb-dev
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libleveldb-dev libsnappy-dev
   libboost1.81-dev libre2-dev libxxhash-dev libtomlplusplus-dev rapidjson-dev libspdlog-dev
   zlib1g-dev libssl-dev procps iproute2 python3)
 agent=(collectd-core)

@@ -38,8 +38,10 @@ case $target in
       name=$(basename "$fuzzer")
       mkdir -p "build/fuzz/corpus/$name"
       seeds=(); [ -d "tests/fuzz/seeds/$name" ] && seeds=("tests/fuzz/seeds/$name")
+      dictionary=(); [ -f "tests/fuzz/seeds/$name.dict" ] && dictionary=("-dict=tests/fuzz/seeds/$name.dict")
       echo "== $name, $seconds s"
       "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        "${dictionary[@]}" \
         -artifact_prefix="build/fuzz/$name-" "build/fuzz/corpus/$name" "${seeds[@]}" 2>"build/fuzz/$name.log" ||
         { tail -40 "build/fuzz/$name.log"; exit 1; }
       grep -E 'stat::number_of_executed_units' "build/fuzz/$name.log"
