@@ -19,6 +19,8 @@ using std::chrono::steady_clock;
 // Queued batches hold at most this much before Write blocks, and a group takes at most this much.
 constexpr uint64_t kQueuedBytesMax = 64 << 20;
 constexpr uint64_t kGroupBytesMax = 16 << 20;
+// A batch is one record of the log, which holds 64 MiB.
+constexpr size_t kBatchPointsMax = 2 << 20;
 constexpr size_t kSeriesPerRecord = 4096;
 constexpr auto kRetryInterval = std::chrono::seconds(1);
 
@@ -82,6 +84,12 @@ void Committer::Write(WriteBatch batch, std::function<void(WriteResult)> done) {
   SHOAL_CHECK(batch.timestamps_sec.size() == batch.series.size() &&
               batch.values.size() == batch.series.size());
   WriteResult refused;
+  if (batch.series.size() > kBatchPointsMax) {
+    refused.status = absl::InvalidArgumentError(
+        absl::StrCat("a batch of ", batch.series.size(), " points, at most ", kBatchPointsMax));
+    done(std::move(refused));
+    return;
+  }
   {
     MutexLock lock(&mu_);
     while (!stopping_ && read_only_reason_.empty() &&

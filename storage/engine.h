@@ -74,6 +74,7 @@ struct WriteBatch {
 struct WriteResult {
   // OK: every point that is not refused is durable (as wal_sync says) and readable. Unavailable:
   // try again later (disk full, shutting down); nothing of the batch may be taken as stored.
+  // InvalidArgument: more than two million points.
   absl::Status status;
   std::vector<Refusal> refused;
 };

@@ -45,6 +45,7 @@ struct EngineHarness {
     copy.schemas = *SchemaRules::Parse(schemas_text, "test");
     copy.aggregations = *AggregationRules::Parse(aggregations_text, "test");
     copy.wal_sync = options.wal_sync;
+    copy.wal_sync_interval_ms = options.wal_sync_interval_ms;
     copy.wal_segment_bytes = options.wal_segment_bytes;
     copy.write_buffer_bytes_max = options.write_buffer_bytes_max;
     copy.flush_interval_ms = options.flush_interval_ms;

@@ -232,15 +232,18 @@ TEST_F(EngineTest, AFailedLogRecoversByItself) {
 }
 
 TEST_F(EngineTest, AFailingFlushKeepsThePointsAndIsMadeUpFor) {
+  ASSERT_TRUE(Write("f", {{kNow - 20, 0}}));
+  ASSERT_TRUE(h_.engine->Flush().ok());
   ASSERT_TRUE(Write("f", {{kNow - 10, 1}}));
   h_.fs.FailEvery(FaultFileSystem::Fault::kSync, 1, absl::UnavailableError("EIO"), "/ring/");
   EXPECT_FALSE(h_.engine->Flush().ok());
   ASSERT_TRUE(Write("f", {{kNow, 2}}));
-  EXPECT_EQ(h_.Read("f", kNow - 60, kNow), (Points{{kNow - 10, 1}, {kNow, 2}}));
+  const Points expected = {{kNow - 20, 0}, {kNow - 10, 1}, {kNow, 2}};
+  EXPECT_EQ(h_.Read("f", kNow - 60, kNow), expected);
   h_.fs.FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
   ASSERT_TRUE(h_.engine->Flush().ok());
   EXPECT_EQ(h_.engine->Stats().write_buffer_points, 0u);
-  EXPECT_EQ(h_.Read("f", kNow - 60, kNow), (Points{{kNow - 10, 1}, {kNow, 2}}));
+  EXPECT_EQ(h_.Read("f", kNow - 60, kNow), expected);
 }
 
 TEST_F(EngineTest, TheBufferBoundsMemoryByFlushing) {
@@ -351,6 +354,27 @@ TEST_F(EngineTest, ManyWritersReadersAndFlushesAtOnce) {
   for (int w = 0; w < kWriters; ++w) {
     EXPECT_EQ(h_.Read(absl::StrCat("t.w", w, ".s3"), kNow - 3000, kNow).size(), 20u);
   }
+}
+
+TEST_F(EngineTest, IntervalSyncMakesPointsDurableSoon) {
+  h_.options.wal_sync = WalSync::kInterval;
+  h_.options.wal_sync_interval_ms = 1;
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(Write("interval", {{kNow, 1}}));
+  while (h_.fs.HasUnsynced("/wal/")) std::this_thread::yield();
+  Kill();
+  ASSERT_TRUE(h_.Open().ok());
+  EXPECT_EQ(h_.Read("interval", kNow - 60, kNow).count(kNow), 1u);
+}
+
+TEST_F(EngineTest, ABatchBeyondTheLimitIsRefusedAsAWhole) {
+  const size_t count = (2 << 20) + 1;
+  WriteBatch batch;
+  batch.series.assign(count, *h_.engine->Resolve("huge"));
+  batch.timestamps_sec.assign(count, kNow);
+  batch.values.assign(count, 1);
+  EXPECT_TRUE(absl::IsInvalidArgument(h_.engine->WriteAndWait(std::move(batch)).status));
+  EXPECT_FALSE(h_.engine->Stats().read_only);
 }
 
 TEST_F(EngineTest, AfterCloseWritesAreUnavailable) {

@@ -304,6 +304,19 @@ void FaultFileSystem::SetFreeBytes(uint64_t bytes) {
   free_bytes_ = bytes;
 }
 
+bool FaultFileSystem::HasUnsynced(const std::string& path_part) const {
+  MutexLock lock(&mu_);
+  for (const auto& [path, inode] : names_) {
+    if (path.find(path_part) != std::string::npos && !inode->dirty.empty()) return true;
+  }
+  for (const auto& [dir, changes] : pending_) {
+    for (const NameChange& change : changes) {
+      if (change.path.find(path_part) != std::string::npos) return true;
+    }
+  }
+  return false;
+}
+
 bool FaultFileSystem::FlipBits(const std::string& path, uint64_t offset, uint8_t mask) {
   MutexLock lock(&mu_);
   const auto it = names_.find(path);

@@ -51,6 +51,9 @@ class FaultFileSystem : public FileSystem {
   // What FreeBytes says; writes do not count against it.
   void SetFreeBytes(uint64_t bytes);
 
+  // Whether contents or names of files whose path contains `path_part` would be lost now.
+  bool HasUnsynced(const std::string& path_part) const;
+
   // Flips bits of the durable and the current contents. False when the file has no such byte.
   bool FlipBits(const std::string& path, uint64_t offset, uint8_t mask);
   // Paths of all files, sorted.
