@@ -162,8 +162,8 @@ class Binder {
       given[param] = true;
       SHOAL_RETURN_IF_ERROR(BindOne(param, call_.args[i], &values[param], &node));
     }
-    for (const auto& [name, arg] : call_.named_args) {
-      SHOAL_ASSIGN_OR_RETURN(const size_t param, ParamNamed(name, arg));
+    for (const Expr& arg : call_.named_args) {
+      SHOAL_ASSIGN_OR_RETURN(const size_t param, ParamNamed(arg));
       if (given[param]) {
         return At(arg, absl::StrCat(Quoted(param), " is given twice"));
       }
@@ -195,7 +195,8 @@ class Binder {
         absl::StrCat(function_.name, "(): too many arguments, it takes at most ", params.size()));
   }
 
-  absl::StatusOr<size_t> ParamNamed(const std::string& name, const Expr& arg) const {
+  absl::StatusOr<size_t> ParamNamed(const Expr& arg) const {
+    const std::string& name = arg.arg_name;
     for (size_t i = 0; i < function_.params.size(); ++i) {
       if (function_.params[i].name == name) return i;
     }

@@ -143,7 +143,8 @@ class Parser {
       SHOAL_ASSIGN_OR_RETURN(Expr arg, ParseArg(depth + 1));
       deepest = std::max(deepest, deepest_);
       if (arg_name) {
-        call.named_args.emplace_back(std::move(*arg_name), std::move(arg));
+        arg.arg_name = *std::move(arg_name);
+        call.named_args.push_back(std::move(arg));
       } else {
         call.args.push_back(std::move(arg));
       }

@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,8 +27,9 @@ struct Expr {
   int64_t integer = 0;  // kInt
   double number = 0;    // kFloat; kInt as well
   bool truth = false;   // kBool
-  std::vector<Expr> args;                                // kCall
-  std::vector<std::pair<std::string, Expr>> named_args;  // kCall
+  std::vector<Expr> args;        // kCall
+  std::vector<Expr> named_args;  // kCall
+  std::string arg_name;          // of a named argument
 };
 
 struct ParseLimits {

@@ -35,8 +35,8 @@ std::string Shape(const Expr& expr) {
     absl::StrAppend(&out, first ? "" : ",", Shape(arg));
     first = false;
   }
-  for (const auto& [name, arg] : expr.named_args) {
-    absl::StrAppend(&out, first ? "" : ",", name, "=", Shape(arg));
+  for (const Expr& arg : expr.named_args) {
+    absl::StrAppend(&out, first ? "" : ",", arg.arg_name, "=", Shape(arg));
     first = false;
   }
   return out + ")";
