@@ -83,13 +83,18 @@ struct NodeServer::Impl {
 };
 
 void NodeServer::Impl::AddRoutes() {
-  http.Route("GET", "/healthz", [](const HttpRequest&) { return HttpResponse::Text(200, "ok\n"); });
-  http.Route("GET", "/readyz", [this](const HttpRequest&) {
-    if (context.engine.load() == nullptr) {
-      return HttpResponse::Text(503, "the node is starting or stopping\n");
-    }
-    return HttpResponse::Text(200, "ready\n");
-  });
+  http.Route(
+      "GET", "/healthz", [](const HttpRequest&) { return HttpResponse::Text(200, "ok\n"); },
+      HttpLane::kControl);
+  http.Route(
+      "GET", "/readyz",
+      [this](const HttpRequest&) {
+        if (context.engine.load() == nullptr) {
+          return HttpResponse::Text(503, "the node is starting or stopping\n");
+        }
+        return HttpResponse::Text(200, "ready\n");
+      },
+      HttpLane::kControl);
   http.Route("GET", "/metrics", [this](const HttpRequest&) {
     HttpResponse response = HttpResponse::Text(200, metrics.PrometheusText());
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";

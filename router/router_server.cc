@@ -176,13 +176,18 @@ std::string RouterServer::Impl::WhyNotReady() const {
 }
 
 void RouterServer::Impl::AddRoutes() {
-  http->Route("GET", "/healthz",
-              [](const HttpRequest&) { return HttpResponse::Text(200, "ok\n"); });
-  http->Route("GET", "/readyz", [this](const HttpRequest&) {
-    const std::string why_not = WhyNotReady();
-    if (why_not.empty()) return HttpResponse::Text(200, "ready\n");
-    return HttpResponse::Text(503, absl::StrCat(why_not, "\n"));
-  });
+  // Health answers while every worker is busy with queries.
+  http->Route(
+      "GET", "/healthz", [](const HttpRequest&) { return HttpResponse::Text(200, "ok\n"); },
+      HttpLane::kControl);
+  http->Route(
+      "GET", "/readyz",
+      [this](const HttpRequest&) {
+        const std::string why_not = WhyNotReady();
+        if (why_not.empty()) return HttpResponse::Text(200, "ready\n");
+        return HttpResponse::Text(503, absl::StrCat(why_not, "\n"));
+      },
+      HttpLane::kControl);
   http->Route("GET", "/cluster/nodes", [this](const HttpRequest&) { return cluster->Nodes(); });
   ApiOptions api;
   api.timeout_ms = config.query_timeout_ms;

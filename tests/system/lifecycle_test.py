@@ -67,7 +67,7 @@ class CommandLineTest(unittest.TestCase):
         line = self.edit("node-1", '[listen]\ngrpc = "127.0.0.1', '[listen]\ngrpc = "127.0.0.1:99999')
         self.expect_refusal("node-1", f"node-1.toml:{line + 1}", "listen.grpc")
         self.expect_refusal("router", "cluster.write_copies", extra=["--set", "cluster.write_copies=9"])
-        self.expect_refusal("node-1", "storage.no_such_key", extra=["--set", "storage.no_such_key=1"])
+        self.expect_refusal("node-2", "storage.no_such_key", extra=["--set", "storage.no_such_key=1"])
 
     def test_unknown_flag_is_a_usage_error(self):
         self.expect_refusal("node-1", "--frobnicate", extra=["--frobnicate"], code=2)
