@@ -58,8 +58,8 @@ class Flusher {
 
  private:
   void Run();
-  absl::Status WritePending();
-  absl::Status Checkpoint();
+  absl::Status WritePending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
+  absl::Status Checkpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
 
   const Options options_;
   SegmentedLog* const wal_;

@@ -1,7 +1,9 @@
-// All file access of storage and log goes through this interface, so that tests can fail, tear and lose writes.
+// All file access of storage and log goes through this interface, so that tests can fail, tear and
+// lose writes.
 //
-// Sticky failure: after a failed write or sync on a File, every later write or sync on that object fails with the same
-// error. A failed fsync is never retried on the same file: the kernel may have dropped the dirty pages and report success.
+// Sticky failure: after a failed write or sync on a File, every later write or sync on that object
+// fails with the same error. A failed fsync is never retried on the same file: the kernel may have
+// dropped the dirty pages and report success.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +17,8 @@
 
 namespace shoal {
 
-// Thread safe for reads at any time; writes to one File need the caller's order. Messages carry path and errno text.
+// Thread safe for reads at any time; writes to one File need the caller's order. Messages carry
+// path and errno text.
 class File {
  public:
   virtual ~File() = default;  // closes; errors at close are logged
@@ -26,7 +29,8 @@ class File {
   // Makes the contents (and the size) durable: fdatasync.
   virtual absl::Status Sync() = 0;
   virtual absl::Status Truncate(uint64_t size) = 0;
-  // Gives the range's disk blocks back; it reads as zeros. The size stays. OK where the file system cannot.
+  // Gives the range's disk blocks back; it reads as zeros. The size stays. OK where the file system
+  // cannot.
   virtual absl::Status PunchHole(uint64_t offset, uint64_t size) = 0;
   virtual absl::StatusOr<uint64_t> Size() const = 0;
   // Bytes that the file occupies on disk (holes are free).
@@ -57,8 +61,8 @@ class FileSystem {
   virtual absl::Status SyncDir(const std::string& dir) = 0;
   // Bytes that an unprivileged writer may still use.
   virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& dir) = 0;
-  // Takes an exclusive lock on `path` (created when absent), held until the returned object dies or the process ends.
-  // FailedPrecondition when another process holds it.
+  // Takes an exclusive lock on `path` (created when absent), held until the returned object dies or
+  // the process ends. FailedPrecondition when another process holds it.
   virtual absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& path) = 0;
 
   // The POSIX file system; lives for the whole process.
