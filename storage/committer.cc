@@ -217,12 +217,12 @@ void Committer::Run() {
     bool final_sync = false;
     {
       MutexLock lock(&mu_);
-      while (!HasWork() && !stopping_) {
+      if (!HasWork() && !stopping_) {
         // Wakes now and then for the interval sync, the read-only retry and definitions without
         // points.
         const auto pause = unsynced_ ? std::chrono::milliseconds(options_.wal_sync_interval_ms)
                                      : std::chrono::milliseconds(1000);
-        if (!work_.WaitFor(&mu_, pause)) break;
+        work_.WaitFor(&mu_, pause);  // whatever it was, the rest copes with no work
       }
       if (stopping_ && !HasWork() && series_.empty() && schemas_.empty()) {
         if (!unsynced_ || options_.wal_sync == WalSync::kNever) {
