@@ -95,7 +95,7 @@ setting() { sed -n "s/^$2 *= *\"\(.*\)\".*/\1/p" "$data/$1.toml" 2>/dev/null | h
 
 status() {
   local all_up=0 name pid http state
-  [ -d "$data" ] || { echo "no cluster in $data"; return 1; }
+  [ -e "$data/router.toml" ] || { echo "no cluster in $data"; return 1; }
   for file in "$data"/router.toml "$data"/node-*.toml; do
     [ -e "$file" ] || continue
     name=$(basename "$file" .toml); http=$(setting "$name" http)

@@ -7,14 +7,16 @@ import time
 from cluster import Cluster, NotAcknowledged
 
 SERIES = 100
+SLOTS = 2000  # of 10 s: all within the finest archive, none in the future
+FAULTS = ("kill", "pause")
 
 
 class Trickle(threading.Thread):
     """Sends a small acknowledged batch after another; remembers when each was acknowledged."""
 
-    def __init__(self, cluster, first_time):
+    def __init__(self, cluster, first_time, pause):
         super().__init__()
-        self.cluster, self.first_time = cluster, first_time
+        self.cluster, self.first_time, self.pause = cluster, first_time, pause
         self.stopping = False
         self.batches = 0
         self.refused = 0
@@ -37,6 +39,8 @@ class Trickle(threading.Thread):
                 self.longest_gap = max(self.longest_gap, now - last)
                 last = now
                 self.batches += 1
+                assert self.batches < SLOTS, "the slots between six hours ago and now are used up"
+                time.sleep(self.pause)
         except BaseException as error:
             self.error = error
 
@@ -66,11 +70,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=5, help="how long a node stays away")
     arguments = parser.parse_args()
     with Cluster(arguments.bin, keep=arguments.keep) as cluster:
-        first_time = (int(time.time()) // 10 - 1900) * 10
-        trickle = Trickle(cluster, first_time)
+        first_time = (int(time.time()) // 10 - SLOTS) * 10
+        duration = len(FAULTS) * len(cluster.node_names) * (arguments.seconds + 5)
+        trickle = Trickle(cluster, first_time, pause=duration / SLOTS)
         trickle.start()
         try:
-            for fault in ("kill", "pause"):
+            for fault in FAULTS:
                 for name in cluster.node_names:
                     time.sleep(0.5)
                     trickle.take_gap()
