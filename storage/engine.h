@@ -44,7 +44,10 @@ struct EngineOptions {
   int64_t wal_segment_bytes = 64 << 20;
   int64_t write_buffer_bytes_max = 512 << 20;
   int64_t flush_interval_ms = 600'000;  // each ring file about this often
-  int64_t future_sec_max = 86'400;      // points further ahead are refused
+  // Points further ahead are refused. Every ring file has room for so much beyond its retention, so
+  // that a point from a fast clock never takes the place of one that is still kept: a longer time
+  // costs disk.
+  int64_t future_sec_max = 3600;
   int64_t series_max = 10'000'000;
   int64_t disk_reserve_bytes = 64 << 20;  // writes are refused (Unavailable) when less is free
 };

@@ -55,7 +55,7 @@ TEST_F(NodeConfigTest, TheDocumentedDefaultsHold) {
   EXPECT_EQ(config->engine.node_name, "node-1");
   EXPECT_EQ(config->engine.cluster_name, "c");
   EXPECT_EQ(config->engine.wal_sync, WalSync::kAlways);
-  EXPECT_EQ(config->engine.future_sec_max, 86'400);
+  EXPECT_EQ(config->engine.future_sec_max, 3600);
 }
 
 TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
@@ -63,7 +63,7 @@ TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
       absl::StrCat(kMinimal,
                    "[storage]\nwal_sync = \"interval\"\nwal_sync_interval = \"2s\"\n"
                    "wal_segment_bytes = \"2MiB\"\nwrite_buffer_bytes_max = \"3MiB\"\n"
-                   "flush_interval = \"5s\"\nfuture_max = \"1h\"\nseries_max = 7\n"
+                   "flush_interval = \"5s\"\nfuture_max = \"2h\"\nseries_max = 7\n"
                    "disk_reserve = \"1MiB\"\n[limits]\nfetch_series_max = 8\nfetch_points_max = 9\n"
                    "query_concurrency_max = 3\nmessage_bytes_max = \"32MiB\"\n"
                    "write_streams_max = 4\nwrite_inflight_bytes_max = \"5MiB\"\n"),
@@ -74,7 +74,7 @@ TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
   EXPECT_EQ(config->engine.wal_segment_bytes, 2 << 20);
   EXPECT_EQ(config->engine.write_buffer_bytes_max, 3 << 20);
   EXPECT_EQ(config->engine.flush_interval_ms, 5000);
-  EXPECT_EQ(config->engine.future_sec_max, 3600);
+  EXPECT_EQ(config->engine.future_sec_max, 7200);
   EXPECT_EQ(config->engine.series_max, 7);
   EXPECT_EQ(config->engine.disk_reserve_bytes, 1 << 20);
   EXPECT_EQ(config->limits.fetch_series_max, 8);
