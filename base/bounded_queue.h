@@ -11,8 +11,8 @@
 
 namespace shoal {
 
-// When full: Push blocks, TryPush refuses. An item larger than the whole bound passes when the queue is empty, so that it
-// cannot wait for ever. Thread safe.
+// When full: Push blocks, TryPush refuses. An item larger than the whole bound passes when the
+// queue is empty, so that it cannot wait for ever. Thread safe.
 template <typename T>
 class BoundedQueue {
  public:

@@ -1,4 +1,5 @@
-// SHOAL_CHECK: an invariant of our own that stays on in release builds. Never for input from disk, network or config.
+// SHOAL_CHECK: an invariant of our own that stays on in release builds. Never for input from disk,
+// network or config.
 #pragma once
 
 #include <cstdio>
@@ -14,5 +15,6 @@ namespace shoal {
 
 }  // namespace shoal
 
-#define SHOAL_CHECK(condition) \
-  (__builtin_expect(!!(condition), 1) ? void(0) : ::shoal::CheckFailed(#condition, __FILE__, __LINE__))
+#define SHOAL_CHECK(condition)                  \
+  (__builtin_expect(!!(condition), 1) ? void(0) \
+                                      : ::shoal::CheckFailed(#condition, __FILE__, __LINE__))

@@ -1,4 +1,5 @@
-// Fixed-width and varint integers, little-endian: the byte order of every file and packed column of ours.
+// Fixed-width and varint integers, little-endian: the byte order of every file and packed column of
+// ours.
 #pragma once
 
 #include <bit>
@@ -10,7 +11,8 @@
 
 namespace shoal {
 
-static_assert(std::endian::native == std::endian::little, "Shoal's formats are read and written in place");
+static_assert(std::endian::native == std::endian::little,
+              "Shoal's formats are read and written in place");
 
 template <typename T>
 inline T LoadLE(const void* from) {
@@ -43,8 +45,8 @@ inline void AppendLengthPrefixed(std::string* to, absl::string_view bytes) {
   to->append(bytes.data(), bytes.size());
 }
 
-// Takes values off the front of a byte range that is not trusted: every Get checks what is left, and returns false
-// (leaving the value untouched) when it does not fit.
+// Takes values off the front of a byte range that is not trusted: every Get checks what is left,
+// and returns false (leaving the value untouched) when it does not fit.
 class ByteReader {
  public:
   explicit ByteReader(absl::string_view bytes) : rest_(bytes) {}

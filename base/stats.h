@@ -1,7 +1,7 @@
 // Counters, gauges and histograms with a registry that prints Prometheus text.
 //
-// Registering takes a lock and happens at start; changing a metric is one relaxed atomic operation. A metric lives as long
-// as its registry, so callers keep plain pointers.
+// Registering takes a lock and happens at start; changing a metric is one relaxed atomic operation.
+// A metric lives as long as its registry, so callers keep plain pointers.
 #pragma once
 
 #include <atomic>
@@ -46,7 +46,7 @@ class Histogram {
 
  private:
   friend class MetricRegistry;
-  const std::vector<double> bounds_;                 // ascending
+  const std::vector<double> bounds_;                  // ascending
   std::unique_ptr<std::atomic<uint64_t>[]> buckets_;  // bounds_.size() + 1, the last one is +Inf
   std::atomic<double> sum_{0};
 };
@@ -61,13 +61,14 @@ class MetricRegistry {
   MetricRegistry(const MetricRegistry&) = delete;
   MetricRegistry& operator=(const MetricRegistry&) = delete;
 
-  // The same name and labels give the same metric again. `name` follows Prometheus: shoal_router_points_received_total.
+  // The same name and labels give the same metric again. `name` follows Prometheus:
+  // shoal_router_points_received_total.
   Counter* AddCounter(absl::string_view name, absl::string_view help, Labels labels = {});
   Gauge* AddGauge(absl::string_view name, absl::string_view help, Labels labels = {});
-  Histogram* AddHistogram(absl::string_view name, absl::string_view help, std::vector<double> bounds,
-                          Labels labels = {});
-  // A gauge whose value is asked for when it is printed. `read` runs on the printing thread under the registry's lock and
-  // must stay callable for the registry's life.
+  Histogram* AddHistogram(absl::string_view name, absl::string_view help,
+                          std::vector<double> bounds, Labels labels = {});
+  // A gauge whose value is asked for when it is printed. `read` runs on the printing thread under
+  // the registry's lock and must stay callable for the registry's life.
   void AddCallbackGauge(absl::string_view name, absl::string_view help, Labels labels,
                         std::function<double()> read);
 

@@ -8,11 +8,11 @@
 #include "absl/strings/str_cat.h"
 
 // Returns from the calling function when `expr` (an absl::Status) is not OK.
-#define SHOAL_RETURN_IF_ERROR(expr)                              \
-  do {                                                           \
-    if (auto shoal_status_ = (expr); !shoal_status_.ok()) {      \
-      return shoal_status_;                                      \
-    }                                                            \
+#define SHOAL_RETURN_IF_ERROR(expr)                         \
+  do {                                                      \
+    if (auto shoal_status_ = (expr); !shoal_status_.ok()) { \
+      return shoal_status_;                                 \
+    }                                                       \
   } while (false)
 
 #define SHOAL_STATUS_CONCAT_INNER_(a, b) a##b
@@ -22,7 +22,8 @@
   if (!var.ok()) return std::move(var).status();     \
   lhs = std::move(var).value()
 
-// SHOAL_ASSIGN_OR_RETURN(auto x, F()): x is the value of F()'s StatusOr, or the caller returns its error.
+// SHOAL_ASSIGN_OR_RETURN(auto x, F()): x is the value of F()'s StatusOr, or the caller returns its
+// error.
 #define SHOAL_ASSIGN_OR_RETURN(lhs, expr) \
   SHOAL_ASSIGN_OR_RETURN_IMPL_(SHOAL_STATUS_CONCAT_(shoal_statusor_, __LINE__), lhs, expr)
 

@@ -32,7 +32,8 @@ class ThreadPool {
 
  private:
   BoundedQueue<std::function<void()>> queue_;
-  Mutex join_mu_;  // held while joining, so that a second Shutdown returns no earlier than the first
+  Mutex
+      join_mu_;  // held while joining, so that a second Shutdown returns no earlier than the first
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(join_mu_);
 };
 

@@ -1,5 +1,4 @@
 // shoal-node: one storage node.
-#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -12,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/command_line.h"
 #include "base/logging.h"
-#include "base/mutex.h"
+#include "base/stop_signals.h"
 #include "base/thread_pool.h"
 #include "node/node_config.h"
 #include "node/node_server.h"
@@ -27,18 +26,6 @@ constexpr char kPurpose[] =
 int Fail(const absl::Status& status) {
   std::fputs(absl::StrCat(kProgram, ": ", status.message(), "\n").c_str(), stderr);
   return kExitFailure;
-}
-
-// Blocked in this thread and thus in all that it starts; they are taken by sigwait.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  // A peer that goes away is an error of that write, not of the process.
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
 }
 
 int Main(int argc, char** argv) {

@@ -1,5 +1,4 @@
 // shoal-router: takes points in, sends them to the nodes, answers queries.
-#include <pthread.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -8,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/command_line.h"
 #include "base/logging.h"
+#include "base/stop_signals.h"
 #include "router/router_config.h"
 #include "router/router_server.h"
 
@@ -38,16 +38,8 @@ int Main(int argc, char** argv) {
   }
   if (const absl::Status status = SetLogLevel(config->log_level); !status.ok()) return Fail(status);
 
-  // Blocked in this thread and thus in all that it starts; a signal during the start waits for
-  // sigwait below.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  // A peer that goes away is an error of that write, not of the process.
-  signal(SIGPIPE, SIG_IGN);
-
+  // A signal during the start waits for sigwait below.
+  const sigset_t signals = BlockStopSignals();
   RouterServer server(*std::move(config));
   if (const absl::Status status = server.Init(); !status.ok()) return Fail(status);
   if (const absl::Status status = server.Start(); !status.ok()) return Fail(status);

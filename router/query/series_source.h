@@ -1,4 +1,5 @@
-// Where the evaluator gets its series and the finder its nodes: the cluster behind the router, or data made by a test.
+// Where the evaluator gets its series and the finder its nodes: the cluster behind the router, or
+// data made by a test.
 #pragma once
 
 #include <chrono>
@@ -30,13 +31,16 @@ class SeriesSource {
  public:
   virtual ~SeriesSource() = default;
 
-  // One list per spec, in order; each list sorted by name (byte order), every series once, raw (not consolidated), complete:
-  // when a partition cannot be read from any whole replica the answer is Unavailable and names it. InvalidArgument for a bad
-  // pattern, ResourceExhausted past a limit, DeadlineExceeded.
+  // One list per spec, in order; each list sorted by name (byte order), every series once, raw (not
+  // consolidated), complete: when a partition cannot be read from any whole replica the answer is
+  // Unavailable and names it. InvalidArgument for a bad pattern, ResourceExhausted past a limit,
+  // DeadlineExceeded.
   virtual absl::StatusOr<std::vector<std::vector<Series>>> Fetch(absl::Span<const FetchSpec> specs,
                                                                  Deadline deadline) = 0;
-  // Branches and leaves that match, sorted by path, deduplicated (a path may be both a branch and a leaf).
-  virtual absl::StatusOr<std::vector<FindEntry>> Find(const std::string& pattern, Deadline deadline) = 0;
+  // Branches and leaves that match, sorted by path, deduplicated (a path may be both a branch and a
+  // leaf).
+  virtual absl::StatusOr<std::vector<FindEntry>> Find(const std::string& pattern,
+                                                      Deadline deadline) = 0;
   // All leaf names, sorted.
   virtual absl::StatusOr<std::vector<std::string>> ListNames(Deadline deadline) = 0;
 };
