@@ -1,0 +1,91 @@
+"""shoalctl against a real cluster: status, whereis, and verify and dump on the folder of a stopped node."""
+
+import argparse
+import glob
+import pathlib
+import subprocess
+import time
+import unittest
+
+from cluster import Cluster
+
+BIN = KEEP = None
+
+
+class ShoalctlTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(BIN, retentions="10s:1h,60s:1d", keep=KEEP)
+        cls.cluster.__enter__()
+        cls.now = int(time.time()) // 10 * 10 - 1000
+        cls.cluster.send_acknowledged([f"ctl.s{i} {i}.5 {cls.now + 10 * t}" for i in range(50) for t in range(20)])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.__exit__(None, None, None)
+
+    def ctl(self, *arguments, code=0):
+        result = subprocess.run([f"{BIN}/shoalctl", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stdout + result.stderr
+
+    def test_status_shows_every_node_and_fails_when_one_is_down(self):
+        topology = self.cluster.dir / "topology.toml"
+        text = self.ctl("status", "--topology", topology)
+        for name in self.cluster.node_names:
+            self.assertIn(name, text)
+        self.cluster.kill("node-2")
+        try:
+            self.assertIn("down", self.ctl("status", "--topology", topology, code=1))
+        finally:
+            self.cluster.start("node-2")
+            self.cluster.wait_whole()
+
+    def test_whereis_names_the_nodes_that_hold_the_series(self):
+        text = self.ctl("whereis", "--topology", self.cluster.dir / "topology.toml", "ctl.s7")
+        owners = [name for name in self.cluster.node_names if name in text]
+        self.assertEqual(len(owners), 2, text)
+        # With the third node gone nothing of it is missing; with an owner gone its other replica answers.
+        others = set(self.cluster.node_names) - set(owners)
+        self.cluster.kill(others.pop())
+        got = self.cluster.render("ctl.s7", self.now - 10, self.now + 200)
+        self.assertEqual(len(got["ctl.s7"]), 20)
+        for name in self.cluster.node_names:
+            if name not in self.cluster.processes:
+                self.cluster.start(name)
+        self.cluster.wait_whole()
+
+    def test_verify_and_dump_work_on_a_stopped_node_only(self):
+        data = self.cluster.dir / "node-1"
+        self.assertIn("node-1", self.ctl("verify", "--data", data, code=1))  # in use
+        self.cluster.kill("node-1")
+        self.assertIn("batch", self.ctl("dump", "--wal", data / "wal"))
+        self.cluster.start("node-1")
+        self.assertEqual(self.cluster.terminate("node-1"), 0)  # flushes
+        try:
+            self.ctl("verify", "--data", data)
+            ring = pathlib.Path(sorted(glob.glob(str(data / "ring" / "*-a0-*.ring")))[0])
+            original = ring.read_bytes()
+            at = next(i for i in range(64 * 1024, len(original), 8) if original[i:i + 8].strip(b"\0"))
+            damaged = bytearray(original)
+            damaged[at + 20] ^= 1
+            ring.write_bytes(damaged)
+            self.assertIn(ring.name, self.ctl("verify", "--data", data, code=1))
+            ring.write_bytes(original)
+            self.ctl("verify", "--data", data)
+        finally:
+            self.cluster.start("node-1")
+            self.cluster.wait_whole()
+
+    def test_wrong_command_lines_are_usage_errors(self):
+        self.assertIn("frobnicate", self.ctl("frobnicate", code=2))
+        self.assertIn("--topology", self.ctl("status", code=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--keep")
+    options, rest = parser.parse_known_args()
+    BIN, KEEP = options.bin, options.keep
+    unittest.main(argv=["shoalctl_test"] + rest)
