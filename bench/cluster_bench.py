@@ -15,7 +15,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "system"))
-from cluster import Cluster, wait_until  # noqa: E402
+from cluster import Cluster  # noqa: E402
 
 
 def cpu_seconds(pid):

@@ -9,6 +9,7 @@
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -25,19 +26,23 @@ AGGREGATION = "[default]\npattern = .*\nxFilesFactor = 0.5\naggregationMethod = 
 
 
 def free_ports(count):
-    """Ports that are free for TCP and UDP now; all held at once so that they differ."""
+    """Ports that are free for TCP and UDP now, all different. Below the range that the kernel gives to outgoing
+    connections, or one of those could have a node's port when the node wants it back after a restart."""
     held = []
     ports = []
     while len(ports) < count:
+        port = random.randrange(10_000, 32_000)
         tcp = socket.socket()
-        tcp.bind(("127.0.0.1", 0))
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        held += [tcp, udp]
         try:
-            udp.bind(("127.0.0.1", tcp.getsockname()[1]))
-            ports.append(tcp.getsockname()[1])
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
         except OSError:
+            tcp.close()
+            udp.close()
             continue
+        held += [tcp, udp]
+        ports.append(port)
     for sock in held:
         sock.close()
     return ports

@@ -1,11 +1,12 @@
 """The line protocol as senders use and abuse it, the router's books, and what storage makes of it."""
 
 import argparse
+import json
 import socket
 import time
 import unittest
 
-from cluster import Cluster, NotAcknowledged, http_get, wait_until
+from cluster import Cluster, http_get, wait_until
 
 BIN = KEEP = None
 
@@ -122,7 +123,6 @@ class IngestTest(unittest.TestCase):
         self.cluster.send_acknowledged("".join(f"{n} {i} {self.now}\n" for i, n in enumerate(names)).encode())
         status, text = http_get(self.cluster.http_address("router") + "/metrics/index.json")
         self.assertEqual(status, 200)
-        import json
         stored = {name for name in json.loads(text) if name.startswith("hostile.")}
         self.assertLessEqual(stored, set(names))
         self.assertGreaterEqual(stored, {"hostile.Case", "hostile.case", "hostile.a&b", "hostile.%2e%2e"})

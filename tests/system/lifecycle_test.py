@@ -2,7 +2,6 @@
 
 import argparse
 import glob
-import os
 import pathlib
 import re
 import shutil

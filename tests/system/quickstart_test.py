@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 
@@ -78,10 +79,8 @@ def main():
                                    start_new_session=True)
         (data / "node-2.pid").write_text(str(process.pid))
         wait_until(lambda: quickstart("status").returncode == 0, 20, "the node is back", interval=0.3)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
         # It is our child, so somebody must reap it for "stop" to see it gone.
-        import threading
         threading.Thread(target=process.wait, daemon=True).start()
         assert quickstart("stop").returncode == 0
         for pid_file in data.glob("*.pid"):
