@@ -31,7 +31,7 @@ case $target in
   unit | compat | system | web | tidy) install build test; build dev; run_tests dev -L "^$target\$" ;;
   asan | tsan) install build test; build "$target"; run_tests "$target" -L '^unit$' ;;
   fuzz)
-    install build tools; build fuzz
+    install build tools; build fuzz fuzzers
     seconds=${2:-30}
     for fuzzer in build/fuzz/fuzz/*; do
       [ -x "$fuzzer" ] || continue

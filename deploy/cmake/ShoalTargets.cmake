@@ -70,6 +70,10 @@ function(shoal_fuzzer name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} shoal_flags)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  if(NOT TARGET fuzzers)
+    add_custom_target(fuzzers)
+  endif()
+  add_dependencies(fuzzers ${name})
 endfunction()
 
 # shoal_benchmark(NAME SOURCES ... LINK ...): one Google Benchmark binary.
