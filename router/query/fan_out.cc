@@ -311,9 +311,13 @@ class FanOut::Query {
   absl::Status Late() const {
     fan_out_.counters_.incomplete->Add();
     std::string text = "the deadline passed while waiting for";
-    size_t named = 0;
+    std::vector<size_t> named;
     for (const std::shared_ptr<Attempt>& attempt : attempts_) {
-      if (attempt->done || named++ == kNamedMax) continue;
+      // A node that failed counts as well: its replica had no time left to take its place.
+      if (attempt->done && attempt->status.ok()) continue;
+      if (std::find(named.begin(), named.end(), attempt->node) != named.end()) continue;
+      if (named.size() == kNamedMax) break;
+      named.push_back(attempt->node);
       absl::StrAppend(&text, " ", fan_out_.topology_->nodes[attempt->node].name);
     }
     return absl::DeadlineExceededError(text);
