@@ -17,6 +17,7 @@
 #include "base/stats.h"
 #include "base/status_macros.h"
 #include "base/version.h"
+#include "node/admin_service.h"
 #include "node/node_context.h"
 #include "node/node_service.h"
 #include "node/query_service.h"
@@ -76,6 +77,7 @@ struct NodeServer::Impl {
   QueryService query;
   HttpServer http;
   std::unique_ptr<grpc::Service> service;
+  std::unique_ptr<grpc::Service> admin;
   std::unique_ptr<grpc::Server> grpc;
   int grpc_port = 0;
   std::unique_ptr<Engine> engine;
@@ -105,9 +107,11 @@ void NodeServer::Impl::AddRoutes() {
 absl::Status NodeServer::Impl::StartGrpc() {
   const int message_bytes_max = static_cast<int>(config.limits.message_bytes_max);
   service = MakeNodeService(&write, &query);
+  admin = MakeAdminService(&context);
   grpc::ServerBuilder builder;
   builder.AddListeningPort(config.grpc_listen, grpc::InsecureServerCredentials(), &grpc_port);
   builder.RegisterService(service.get());
+  builder.RegisterService(admin.get());
   builder.SetMaxReceiveMessageSize(message_bytes_max);
   builder.SetMaxSendMessageSize(message_bytes_max);
   // Without this a second process binds the same port and takes half of the connections.

@@ -87,6 +87,7 @@ class EngineImpl : public Engine {
   }
   absl::Status Delete(absl::string_view name) override;
   absl::Status Flush() override;
+  absl::Status FlushPoints() override;
   EngineStats Stats() const override;
   const RecoveryReport& recovery() const override { return recovery_; }
   const RingStore& rings() const override { return *rings_; }
@@ -300,6 +301,7 @@ absl::Status EngineImpl::FlushAll(RollupRunner::When rollups) {
 }
 
 absl::Status EngineImpl::Flush() { return FlushAll(RollupRunner::When::kAll); }
+absl::Status EngineImpl::FlushPoints() { return FlushAll(RollupRunner::When::kWorthwhile); }
 
 EngineStats EngineImpl::Stats() const {
   EngineStats stats;

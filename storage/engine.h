@@ -144,6 +144,8 @@ class Engine {
   // Writes all that is buffered to the ring files, brings rollups up to date, advances the WAL's
   // checkpoint.
   virtual absl::Status Flush() = 0;
+  // The same as the engine's own rounds do it: of the rollups only what is worth a batch.
+  virtual absl::Status FlushPoints() = 0;
 
   virtual EngineStats Stats() const = 0;
   virtual const RecoveryReport& recovery() const = 0;

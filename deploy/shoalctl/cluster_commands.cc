@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "deploy/shoalctl/commands.h"
+#include "deploy/shoalctl/report_text.h"
 #include "router/forward/grpc_node_reader.h"
 
 namespace shoal {
@@ -23,48 +24,11 @@ namespace {
 constexpr std::chrono::seconds kStatusTimeout(2);
 constexpr int kNodesAtOnce = 16;
 
-// A file that is wrong is not a wrong command line.
-absl::StatusOr<Topology> LoadTopology(const std::string& path) {
-  absl::StatusOr<Topology> topology = Topology::Load(path);
-  if (absl::IsInvalidArgument(topology.status())) {
-    return absl::FailedPreconditionError(topology.status().message());
-  }
-  return topology;
-}
-
-std::string BytesText(uint64_t bytes) {
-  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(units)) {
-    value /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? absl::StrCat(bytes, " B") : absl::StrFormat("%.1f %s", value, units[unit]);
-}
-
 std::string AgeText(int64_t seconds) {
   if (seconds < 120) return absl::StrCat(seconds, "s");
   if (seconds < 7200) return absl::StrCat(seconds / 60, "m");
   if (seconds < 172'800) return absl::StrCat(seconds / 3600, "h");
   return absl::StrCat(seconds / 86'400, "d");
-}
-
-// Rows of equal length, columns aligned; the last column is as long as it is.
-void PrintTable(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppend(&line, row[i]);
-      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    while (!line.empty() && line.back() == ' ') line.pop_back();
-    std::puts(line.c_str());
-  }
 }
 
 std::vector<std::string> NodeRow(const Topology& topology, const TopologyNode& node,

@@ -6,7 +6,8 @@
 namespace shoal {
 
 absl::StatusOr<CommandArgs> CommandArgs::Parse(const std::vector<std::string>& args,
-                                               const std::vector<std::string>& known) {
+                                               const std::vector<std::string>& known,
+                                               const std::vector<std::string>& flags) {
   CommandArgs parsed;
   for (size_t i = 0; i < args.size(); ++i) {
     if (args[i].compare(0, 2, "--") != 0) {
@@ -15,8 +16,16 @@ absl::StatusOr<CommandArgs> CommandArgs::Parse(const std::vector<std::string>& a
     }
     const size_t equals = args[i].find('=');
     const std::string name = args[i].substr(0, equals);
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
+    if (std::find(known.begin(), known.end(), name) == known.end() &&
+        std::find(flags.begin(), flags.end(), name) == flags.end()) {
       return absl::InvalidArgumentError(absl::StrCat("unknown option \"", name, "\""));
+    }
+    if (std::find(flags.begin(), flags.end(), name) != flags.end()) {
+      if (equals != std::string::npos) {
+        return absl::InvalidArgumentError(absl::StrCat(name, " takes no value"));
+      }
+      parsed.options_.emplace_back(name, "yes");
+      continue;
     }
     std::string value;
     if (equals != std::string::npos) {

@@ -13,12 +13,15 @@ namespace shoal {
 // The arguments of one command: "--name VALUE" and "--name=VALUE", and what is left.
 class CommandArgs {
  public:
-  // `known` lists the options that the command takes. InvalidArgument names what is wrong.
+  // `known` lists the options that the command takes with a value, `flags` those without.
+  // InvalidArgument names what is wrong.
   static absl::StatusOr<CommandArgs> Parse(const std::vector<std::string>& args,
-                                           const std::vector<std::string>& known);
+                                           const std::vector<std::string>& known,
+                                           const std::vector<std::string>& flags = {});
 
   // Empty when absent.
   const std::string& Get(absl::string_view option) const;
+  bool Has(absl::string_view option) const { return !Get(option).empty(); }
   absl::StatusOr<std::string> Require(absl::string_view option) const;
   const std::vector<std::string>& rest() const { return rest_; }
 
@@ -28,6 +31,7 @@ class CommandArgs {
 };
 
 absl::StatusOr<int> StatusCommand(const std::vector<std::string>& args);
+absl::StatusOr<int> FlushCommand(const std::vector<std::string>& args);
 absl::StatusOr<int> WhereisCommand(const std::vector<std::string>& args);
 absl::StatusOr<int> VerifyCommand(const std::vector<std::string>& args);
 absl::StatusOr<int> DumpCommand(const std::vector<std::string>& args);

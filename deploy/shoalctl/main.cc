@@ -19,6 +19,8 @@ constexpr char kHelp[] =
     "disk\n"
     "  whereis --topology FILE NAME...         the partition of a metric name and the nodes that "
     "own it\n"
+    "  flush   --topology FILE [NODE...]       writes what the nodes hold in memory to their ring "
+    "files\n"
     "  verify  --data DIR                      checks every page of a stopped node; changes "
     "nothing\n"
     "  dump    --wal DIR [--limit RECORDS]     the records of a log (DIR is a node's wal folder)\n"
@@ -48,6 +50,7 @@ int Main(int argc, char** argv) {
       command.empty() ? "a command is missing" : absl::StrCat("unknown command \"", command, "\""));
   if (command == "status") result = StatusCommand(rest);
   if (command == "whereis") result = WhereisCommand(rest);
+  if (command == "flush") result = FlushCommand(rest);
   if (command == "verify") result = VerifyCommand(rest);
   if (command == "dump") result = DumpCommand(rest);
   if (result.ok()) return *result;

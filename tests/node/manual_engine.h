@@ -38,6 +38,7 @@ class ManualEngine : public Engine {
   }
   absl::Status Delete(absl::string_view) override { return absl::OkStatus(); }
   absl::Status Flush() override { return absl::OkStatus(); }
+  absl::Status FlushPoints() override { return absl::OkStatus(); }
   EngineStats Stats() const override { return EngineStats(); }
   const RecoveryReport& recovery() const override { return recovery_; }
   const RingStore& rings() const override { std::abort(); }

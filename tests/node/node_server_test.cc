@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "admin.grpc.pb.h"
 #include "router/forward/grpc_node_reader.h"
 #include "tests/node/test_node.h"
 
@@ -93,6 +94,31 @@ class NodeServerTest : public ::testing::Test {
   std::unique_ptr<v1::Node::Stub> stub_;
   std::unique_ptr<NodeReader> reader_;
 };
+
+TEST_F(NodeServerTest, FlushOnRequestEmptiesTheWriteBufferIntoRingFiles) {
+  Start();
+  WriteStream stream(stub_.get(), 1);
+  ASSERT_TRUE(stream.AwaitHello());
+  ASSERT_TRUE(stream.Send({{"a.b", now_sec_ - 60, 1.5}, {"a.c", now_sec_ - 60, 2.5}}));
+  ASSERT_EQ(stream.AwaitAck().sequence(), 1u);
+  v1::StatusResponse before;
+  grpc::ClientContext before_call;
+  ASSERT_TRUE(stub_->Status(&before_call, v1::StatusRequest(), &before).ok());
+  EXPECT_EQ(before.write_buffer_points(), 2u);
+
+  const auto admin = v1::Admin::NewStub(grpc::CreateChannel(
+      absl::StrCat("127.0.0.1:", server_->grpc_port()), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext call;
+  v1::FlushResponse flushed;
+  const grpc::Status status = admin->Flush(&call, v1::FlushRequest(), &flushed);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  v1::StatusResponse after;
+  grpc::ClientContext after_call;
+  ASSERT_TRUE(stub_->Status(&after_call, v1::StatusRequest(), &after).ok());
+  EXPECT_EQ(after.write_buffer_points(), 0u);
+  EXPECT_GT(after.disk_bytes(), before.disk_bytes());
+  EXPECT_EQ(ReadPoints("a.b"), (std::map<int64_t, double>{{(now_sec_ - 60) / 60 * 60, 1.5}}));
+}
 
 TEST_F(NodeServerTest, AnAcknowledgedPointIsReadableAtOnceWithItsExactValue) {
   Start();

@@ -41,6 +41,17 @@ class ShoalctlTest(unittest.TestCase):
             self.cluster.start("node-2")
             self.cluster.wait_whole()
 
+    def test_flush_leaves_nothing_in_memory(self):
+        topology = self.cluster.dir / "topology.toml"
+        self.cluster.send_acknowledged([f"ctl.s1 7 {self.now}"])
+        text = self.ctl("flush", "--topology", topology, "node-1", "node-2", "node-3")
+        for name in self.cluster.node_names:
+            self.assertIn(f"{name}: flushed", text)
+        for line in self.ctl("status", "--topology", topology).splitlines():
+            if line.startswith("node-"):
+                self.assertIn(" 0 / ", line)
+        self.assertIn("node-9", self.ctl("flush", "--topology", topology, "node-9", code=2))
+
     def test_whereis_names_the_nodes_that_hold_the_series(self):
         text = self.ctl("whereis", "--topology", self.cluster.dir / "topology.toml", "ctl.s7")
         owners = [name for name in self.cluster.node_names if name in text]
@@ -57,6 +68,8 @@ class ShoalctlTest(unittest.TestCase):
 
     def test_verify_and_dump_work_on_a_stopped_node_only(self):
         data = self.cluster.dir / "node-1"
+        # Whatever another test has flushed: the log has points again.
+        self.cluster.send_acknowledged([f"ctl.s{i} 1 {self.now + 500}" for i in range(50)])
         self.assertIn("node-1", self.ctl("verify", "--data", data, code=1))  # in use
         self.cluster.kill("node-1")
         self.assertIn("batch", self.ctl("dump", "--wal", data / "wal"))

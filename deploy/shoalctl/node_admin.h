@@ -1,0 +1,26 @@
+// The administrative calls of one node, over gRPC.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace shoal {
+
+// Thread safe. Every call fails at once when the node cannot be reached; errors name the node.
+class NodeAdmin {
+ public:
+  virtual ~NodeAdmin() = default;
+
+  // Returns how long the flush took.
+  virtual absl::StatusOr<std::chrono::milliseconds> Flush(bool all_rollups,
+                                                          std::chrono::seconds timeout) = 0;
+};
+
+// `address` is HOST:PORT.
+std::unique_ptr<NodeAdmin> MakeNodeAdmin(const std::string& name, const std::string& address);
+
+}  // namespace shoal
