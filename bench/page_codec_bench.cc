@@ -13,6 +13,7 @@
 #include "base/metric/series.h"
 #include "benchmark/benchmark.h"
 #include "storage/page/page_codec.h"
+#include "storage/page/size_class.h"
 #include "storage/ring/ring_store.h"
 
 namespace shoal {
@@ -70,7 +71,7 @@ void BM_EncodePage(benchmark::State& state) {
   }
   state.SetLabel(ShapeName(shape));
   state.counters["bytes/point"] =
-      static_cast<double>(EncodedPageBytes(page_shape, dense) - kPageHeaderBytes) / kSteps;
+      static_cast<double>(MeasurePage(page_shape, dense).bytes) / kSteps;
   state.counters["ns/point"] = benchmark::Counter(
       kSteps * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }

@@ -24,22 +24,13 @@ inline constexpr uint32_t kPageStepsMax = 32'768;
 inline constexpr uint8_t kPageColumnsMax = 15;
 inline constexpr uint32_t kPageBytesMax = 1 << 22;
 
-// A size class is the bytes that a page grants to a point of one column, in 1/16 byte. Frozen: it
-// is in file headers and names; the number carries its own meaning, so that classes can be added
-// without a table of old ones.
-inline constexpr uint8_t kFullSizeClass = 128;  // 8 bytes: any page fits
-
 // What is the same for all pages of a file.
 struct PageShape {
   uint32_t steps = 0;       // 1..kPageStepsMax
   uint8_t columns = 1;      // 1..kPageColumnsMax
-  uint32_t page_bytes = 0;  // PageBytesFor() at least for kFullSizeClass
+  uint32_t page_bytes = 0;  // PageBytesFor() of the file's size class (size_class.h)
   size_t cells() const { return size_t{columns} * steps; }
 };
-
-// The page size of a class: header, bitmap, and for each column its encoding byte and its points; a
-// multiple of 8.
-uint32_t PageBytesFor(uint8_t size_class, uint32_t steps, uint8_t columns);
 
 // Whose page it is, and of which span of time.
 struct PageTag {
@@ -55,13 +46,26 @@ struct PageHeader {
   bool blank = false;  // all bytes are zero: never written
 };
 
+struct PageSize {
+  uint32_t bytes = 0;       // header to last column, without padding
+  uint32_t full_bytes = 0;  // what it should be once all steps are known, if they go on like these
+};
+
 // Encodes the dense columns into `page` (shape.page_bytes bytes, all of them are set). False when
 // they do not fit. At least one step is known. `seed` binds the page to its file and slot.
 bool EncodePage(const PageShape& shape, uint64_t seed, const PageTag& tag,
                 absl::Span<const double> dense, char* page);
 
-// The bytes that EncodePage needs for these columns, whatever the class.
-size_t EncodedPageBytes(const PageShape& shape, absl::Span<const double> dense);
+// The two halves of EncodePage, for a writer that chooses the size class by the outcome: the body
+// is the same for every class and slot. PageBytesFor(kFullSizeClass) bytes always do. False when
+// `page` is too small; its bytes and `size` are undefined then.
+bool EncodePageBody(const PageShape& shape, const PageTag& tag, absl::Span<const double> dense,
+                    absl::Span<char> page, PageSize* size);
+// Fills the page with zeros from `used` on and sets the checksum.
+void SealPage(uint64_t seed, size_t used, absl::Span<char> page);
+
+// What EncodePageBody needs for these columns.
+PageSize MeasurePage(const PageShape& shape, absl::Span<const double> dense);
 
 // Verifies the checksum and reads the header. DataLoss names the check that failed.
 absl::Status CheckPage(const PageShape& shape, uint64_t seed, absl::string_view page,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "storage/page/size_class.h"
 
 namespace shoal {
 namespace {

@@ -18,10 +18,6 @@
 
 namespace shoal {
 
-// The size classes that new files are made with, ascending; the last one is kFullSizeClass.
-inline constexpr uint8_t kSizeClasses[] = {32, kFullSizeClass};
-inline constexpr size_t kSizeClassCount = sizeof(kSizeClasses) / sizeof(kSizeClasses[0]);
-
 struct SlotRef {
   RingFile* file = nullptr;
   uint32_t slot = 0;

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/coding.h"
+#include "storage/page/size_class.h"
 
 namespace shoal {
 namespace {
@@ -72,7 +73,7 @@ absl::Status CheckRingGeometry(const RingHeader& header) {
   const bool sane =
       header.step_sec >= 1 && within(header.stripe_steps, 1, kPageStepsMax) &&
       within(header.stripes, 2, kRingStripesMax) && within(header.slots, 1, kRingSlotsMax) &&
-      within(header.columns, 1, kPageColumnsMax) && within(header.size_class, 1, kFullSizeClass) &&
+      within(header.columns, 1, kPageColumnsMax) && header.size_class <= kFullSizeClass &&
       header.points >= 1 && header.stripes >= StripesFor(header.points, header.stripe_steps) &&
       within(header.page_bytes,
              PageBytesFor(header.size_class, header.stripe_steps, header.columns), kPageBytesMax) &&
@@ -111,6 +112,11 @@ absl::Status DecodeRingHeader(absl::string_view block, RingHeader* header) {
         absl::StrCat("format version ", version, " is newer than this program's ", kRingVersion));
   }
   if (version == 0) return absl::DataLossError("format version 0");
+  if (version < kRingVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("format version ", version, " is older than this program's ", kRingVersion,
+                     ", and cannot be read any more"));
+  }
   header->step_sec = LoadLE<uint32_t>(from + kStepAt);
   header->stripe_steps = LoadLE<uint32_t>(from + kStripeStepsAt);
   header->stripes = LoadLE<uint32_t>(from + kStripesAt);

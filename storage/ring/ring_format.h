@@ -19,7 +19,7 @@
 namespace shoal {
 
 inline constexpr char kRingMagic[8] = {'S', 'H', 'O', 'A', 'L', 'R', 'N', 'G'};
-inline constexpr uint32_t kRingVersion = 1;
+inline constexpr uint32_t kRingVersion = 2;
 // Frozen for all versions: the header is one block whose last 4 bytes are its checksum.
 inline constexpr size_t kRingBlockBytes = 4096;
 inline constexpr size_t kSlotBlockHeaderBytes = 16;
@@ -37,7 +37,7 @@ inline constexpr uint32_t kNoStripe = 0xffffffff;
 
 struct RingHeader {
   ArchiveKey archive;
-  uint8_t size_class = 0;  // see page_codec.h
+  uint8_t size_class = 0;  // see size_class.h
   uint8_t columns = 1;
   AggregationMethod method = AggregationMethod::kAverage;
   uint32_t step_sec = 0;
@@ -88,7 +88,7 @@ absl::Status CheckRingGeometry(const RingHeader& header);
 
 // One block; the checksum is in it. The geometry is right.
 std::string EncodeRingHeader(const RingHeader& header);
-// DataLoss: not a ring file, or damaged. FailedPrecondition: a newer version.
+// DataLoss: not a ring file, or damaged. FailedPrecondition: another version.
 absl::Status DecodeRingHeader(absl::string_view block, RingHeader* header);
 
 // Block `block` of the slot table; `entries` are its slots (kSlotsPerBlock, fewer in the last

@@ -13,6 +13,7 @@
 #include "base/logging.h"
 #include "base/metric/series.h"
 #include "base/status_macros.h"
+#include "storage/page/size_class.h"
 
 namespace shoal {
 namespace {
@@ -20,10 +21,6 @@ namespace {
 // A batch goes to the journal when it has grown past this; bounds the memory and the journal (by it
 // and one stripe).
 constexpr size_t kBatchBytes = 16 << 20;
-// With fewer points than this nothing is known of a series' nature: it begins in the smallest
-// class.
-constexpr size_t kClassSampleMin = 32;
-constexpr double kClassMargin = 1.2;
 // A stripe is read as a whole when at least one in this many of its slots is wanted.
 constexpr size_t kBulkReadShare = 4;
 
@@ -35,20 +32,6 @@ int64_t NowMicros() {
   return std::chrono::duration_cast<std::chrono::microseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-// The smallest class that should hold a full page of values like these.
-uint8_t PickClass(const PageShape& shape, absl::Span<const double> dense) {
-  size_t known = 0;
-  for (uint32_t i = 0; i < shape.steps; ++i) known += std::isnan(dense[i]) ? 0 : 1;
-  if (known < kClassSampleMin) return kSizeClasses[0];
-  const double payload = static_cast<double>(EncodedPageBytes(shape, dense) - kPageHeaderBytes);
-  const double full = payload * shape.steps / static_cast<double>(known) * kClassMargin;
-  for (const uint8_t size_class : kSizeClasses) {
-    if (full + kPageHeaderBytes <= PageBytesFor(size_class, shape.steps, shape.columns))
-      return size_class;
-  }
-  return kFullSizeClass;
 }
 
 }  // namespace
@@ -165,7 +148,8 @@ absl::Status RingWriter::LeaseFirst(const PageWrite& write, Leases* leases) {
   dense_.assign(shape.cells(), kAbsent);
   Merge(write);
   SlotRef ref;
-  SHOAL_RETURN_IF_ERROR(TakeSlot(AnyKnown() ? PickClass(shape, dense_) : kSizeClasses[0], &ref));
+  SHOAL_RETURN_IF_ERROR(
+      TakeSlot(AnyKnown() ? PickSizeClass(shape, dense_) : kSizeClasses[0], &ref));
   Lease lease;
   lease.at = ref;
   lease.entry.series = write.series;
@@ -373,12 +357,12 @@ absl::Status RingWriter::WriteDeferred(PageWrite write) {
 absl::Status RingWriter::Promote(const PageWrite& write, const Leases& leases) {
   const RingHeader& now = write.lease.at.file->header();
   const std::vector<double> merged = dense_;
-  const size_t needed = EncodedPageBytes(now.shape(), merged);
+  const PageSize size = MeasurePage(now.shape(), merged);
   size_t held = 0;
   while (!(leases[held].at == write.lease.at)) ++held;
   size_t target = held + 1;
   while (target < leases.size() &&
-         (leases[target].at.file->header().page_bytes < needed ||
+         (leases[target].at.file->header().page_bytes < size.bytes ||
           leases[target].at.file->header().page_bytes <= now.page_bytes)) {
     ++target;
   }
@@ -394,13 +378,10 @@ absl::Status RingWriter::Promote(const PageWrite& write, const Leases& leases) {
       return absl::OkStatus();
     }
   } else {
-    uint8_t size_class = std::max(PickClass(now.shape(), merged), kSizeClasses[0]);
-    for (const uint8_t larger : kSizeClasses) {
-      const uint32_t bytes = PageBytesFor(larger, now.stripe_steps, now.columns);
-      if (larger < size_class || bytes < needed || bytes <= now.page_bytes) continue;
-      size_class = larger;
-      break;
-    }
+    // At least one class up: the guess that put the series here was too small.
+    const uint8_t size_class =
+        std::max(PickSizeClass(now.shape(), size),
+                 SizeClassFor(now.page_bytes + 1, now.stripe_steps, now.columns));
     SHOAL_RETURN_IF_ERROR(TakeSlot(size_class, &to.at));
     to.entry.series = write.series;
     to.entry.until_stripe = leases.back().entry.until_stripe;

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "storage/page/page_codec.h"
+#include "storage/page/size_class.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;

@@ -1,4 +1,5 @@
 #include "storage/page/page_codec.h"
+#include "storage/page/size_class.h"
 
 #include <bit>
 #include <cmath>

@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/page/page_codec.h"
+#include "storage/page/size_class.h"
 #include "storage/ring/double_write.h"
 #include "storage/ring/rolled_until.h"
 
