@@ -94,6 +94,17 @@ class OverlayFile : public File {
   absl::Status PunchHole(uint64_t offset, uint64_t size) override {
     return WriteAt(offset, std::string(size, '\0'));
   }
+  absl::StatusOr<uint64_t> NextData(uint64_t offset) const override {
+    MutexLock lock(&contents_->mu);
+    uint64_t next = UINT64_MAX;
+    if (const auto it = contents_->blocks.lower_bound(offset / Contents::kBlockBytes);
+        it != contents_->blocks.end()) {
+      next = std::max(offset, it->first * Contents::kBlockBytes);
+    }
+    if (contents_->base == nullptr || offset >= contents_->base_bytes) return next;
+    SHOAL_ASSIGN_OR_RETURN(const uint64_t below, contents_->base->NextData(offset));
+    return std::min(next, below);
+  }
   absl::StatusOr<uint64_t> Size() const override {
     MutexLock lock(&contents_->mu);
     return contents_->size;

@@ -32,6 +32,9 @@ class File {
   // Gives the range's disk blocks back; it reads as zeros. The size stays. OK where the file system
   // cannot.
   virtual absl::Status PunchHole(uint64_t offset, uint64_t size) = 0;
+  // Where, from `offset` on, the next byte lies that may be other than zero; UINT64_MAX when there
+  // is none. Says `offset` itself where the file system cannot tell.
+  virtual absl::StatusOr<uint64_t> NextData(uint64_t offset) const { return offset; }
   virtual absl::StatusOr<uint64_t> Size() const = 0;
   // Bytes that the file occupies on disk (holes are free).
   virtual absl::StatusOr<uint64_t> AllocatedBytes() const = 0;

@@ -117,6 +117,15 @@ class PosixFile : public File {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<uint64_t> NextData(uint64_t offset) const override {
+    // All other access names its offset, so the descriptor's own position is nobody's.
+    const off_t at = ::lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
+    if (at >= 0) return static_cast<uint64_t>(at);
+    if (errno == ENXIO) return UINT64_MAX;
+    if (errno == EINVAL) return offset;
+    return ErrnoStatus(errno, absl::StrCat("seek data at ", offset), path_);
+  }
+
   absl::StatusOr<uint64_t> Size() const override {
     struct stat info;
     if (::fstat(fd_, &info) != 0) return ErrnoStatus(errno, "stat", path_);

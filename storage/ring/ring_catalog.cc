@@ -105,6 +105,14 @@ ArchiveRings::PackedRef& ArchiveRings::NewestOf(SeriesId series) {
   return (*newest_[chunk])[series % kChunkSeries];
 }
 
+SlotRef ArchiveRings::Newest(SeriesId series) const {
+  const size_t chunk = series / kChunkSeries;
+  if (chunk >= newest_.size() || newest_[chunk] == nullptr) return {};
+  const PackedRef newest = (*newest_[chunk])[series % kChunkSeries];
+  if (newest.file == kNoFile) return {};
+  return {files_[newest.file].get(), newest.slot};
+}
+
 Leases ArchiveRings::Find(SeriesId series) const {
   Leases leases;
   const size_t chunk = series / kChunkSeries;

@@ -21,6 +21,12 @@ namespace shoal {
 struct SlotRef {
   RingFile* file = nullptr;
   uint32_t slot = 0;
+  // Orders slots of one archive as their bytes lie: by class, file and slot.
+  uint64_t place() const {
+    const RingHeader& header = file->header();
+    static_assert(kRingSlotsMax <= 1 << 20);
+    return uint64_t{header.size_class} << 52 | uint64_t{header.number} << 20 | slot;
+  }
   friend bool operator==(const SlotRef&, const SlotRef&) = default;
 };
 
@@ -61,6 +67,10 @@ class ArchiveRings {
 
   // Empty when the series has none.
   Leases Find(SeriesId series) const;
+  // The slot of the last lease alone; a null file when the series has none.
+  SlotRef Newest(SeriesId series) const;
+  // Whether there are leases before that one.
+  bool HasOlder(SeriesId series) const { return !older_.empty() && older_.contains(series); }
   // Replaces the chain of a series; empty removes it. Does not touch the slot tables.
   void Set(SeriesId series, const Leases& leases);
   std::vector<SeriesId> Series() const;

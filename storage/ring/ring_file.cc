@@ -15,6 +15,7 @@ RingFile::RingFile(FileSystem* fs, std::string path, const RingHeader& header)
       header_(header),
       name_(RingFileName(header)),
       identity_(header.Identity()),
+      has_data_(std::make_unique<std::atomic<bool>[]>(header.stripes)),
       slots_(header.slots),
       known_blocks_(header.slot_blocks(), true) {}
 
@@ -71,6 +72,7 @@ absl::StatusOr<std::unique_ptr<RingFile>> RingFile::Open(FileSystem* fs, const s
     ring->file_ = std::move(file);
   }
   SHOAL_RETURN_IF_ERROR(ring->LoadSlots());
+  SHOAL_RETURN_IF_ERROR(ring->FindData());
   return ring;
 }
 
@@ -91,6 +93,19 @@ absl::Status RingFile::LoadSlots() {
       std::fill(entries.begin(), entries.end(), SlotEntry());
       bad_blocks_.push_back(absl::StrCat(name_, ": ", status.message()));
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::FindData() {
+  const std::shared_ptr<File> open = file();
+  const uint64_t begin = header_.PageOffset(0, 0);
+  for (uint64_t index = 0; index < header_.stripes; ++index) {
+    const uint64_t offset = begin + index * header_.stripe_bytes();
+    SHOAL_ASSIGN_OR_RETURN(const uint64_t data, open->NextData(offset));
+    if (data >= header_.file_bytes()) break;
+    index = (std::max(data, offset) - begin) / header_.stripe_bytes();
+    has_data_[index].store(true, std::memory_order_release);
   }
   return absl::OkStatus();
 }
@@ -124,6 +139,13 @@ absl::Status RingFile::Write(uint64_t offset, absl::string_view bytes) {
   if (offset < header_.SlotBlockOffset(0) || offset > end || bytes.size() > end - offset) {
     return absl::OutOfRangeError(absl::StrCat(name_, ": image of ", bytes.size(), " bytes at ",
                                               offset, " is outside of the file"));
+  }
+  // Before the bytes come: who reads without seeing the mark reads the stripe as it was.
+  const uint64_t data = header_.PageOffset(0, 0);
+  if (!bytes.empty() && offset + bytes.size() > data) {
+    const uint64_t last = (offset + bytes.size() - 1 - data) / header_.stripe_bytes();
+    for (uint64_t i = (std::max(offset, data) - data) / header_.stripe_bytes(); i <= last; ++i)
+      has_data_[i].store(true, std::memory_order_release);
   }
   MutexLock lock(&write_mu_);
   return file()->WriteAt(offset, bytes);

@@ -2,6 +2,7 @@
 // class reads, checks and writes bytes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -35,6 +36,10 @@ class RingFile {
   // `count` raw pages from `slot` on of the stripe at `index`, unchecked; zeros beyond the file's
   // end.
   absl::Status ReadPages(uint32_t index, uint32_t slot, uint32_t count, char* to) const;
+  // False: every byte of the stripe is zero, it need not be read.
+  bool MayHaveData(uint32_t index) const {
+    return has_data_[index].load(std::memory_order_acquire);
+  }
   // Checks a page that was read; reads it again while no write is under way before it is called
   // bad, because a read that overlaps a write may see half of each. `page` is replaced by what was
   // checked.
@@ -61,6 +66,7 @@ class RingFile {
  private:
   RingFile(FileSystem* fs, std::string path, const RingHeader& header);
   std::shared_ptr<File> file() const;
+  absl::Status FindData();
 
   FileSystem* const fs_;
   const std::string path_;
@@ -68,6 +74,7 @@ class RingFile {
   const std::string name_;
   const uint64_t identity_;
 
+  const std::unique_ptr<std::atomic<bool>[]> has_data_;  // for each stripe of the ring
   std::vector<SlotEntry> slots_;
   std::vector<bool> known_blocks_;
   std::vector<std::string> bad_blocks_;

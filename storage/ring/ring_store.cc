@@ -17,6 +17,7 @@
 #include "storage/ring/bad_pages.h"
 #include "storage/ring/double_write.h"
 #include "storage/ring/ring_catalog.h"
+#include "storage/ring/ring_reader.h"
 #include "storage/ring/ring_writer.h"
 #include "storage/ring/rolled_until.h"
 
@@ -71,6 +72,10 @@ class RingStoreImpl final : public RingStore {
                     absl::Span<double> out) const override;
   absl::Status ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec,
                           absl::Span<CoarsePoint> out) const override;
+  absl::Status ReadBatch(
+      ArchiveKey archive, absl::Span<const SeriesId> series, int64_t start_sec, size_t steps,
+      absl::FunctionRef<void(size_t, absl::Span<const double>, const absl::Status&)> visit)
+      const override;
   int64_t RolledUntil(ArchiveKey archive) const override;
   absl::Status SetRolledUntil(ArchiveKey archive, int64_t until_sec) override;
   std::vector<SeriesId> SeriesIn(ArchiveKey archive) const override;
@@ -80,35 +85,21 @@ class RingStoreImpl final : public RingStore {
   uint64_t BadPages() const override { return bad_pages_.Count(); }
 
  private:
-  // What a read needs to know of an archive; constant.
-  struct Grid {
-    int64_t step_sec = 0;
-    uint32_t stripe_steps = 0;
-    uint32_t stripes = 0;
-    uint8_t columns = 0;
-  };
-
-  absl::Status Replay();
   absl::Status OpenFiles();
   void AddArchives(SchemaId id, const SeriesSchema& schema) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AttachWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetAside(const std::string& name, absl::string_view why);
   absl::StatusOr<ArchiveRings*> FindArchive(ArchiveKey key, bool coarse) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // For a reader: what is constant in it may be used without the lock.
+  absl::StatusOr<const ArchiveRings*> FindArchiveFor(ArchiveKey key, bool coarse) const {
+    MutexLock lock(&mu_);
+    return FindArchive(key, coarse);
+  }
 
   template <typename Input, typename PointType>
   absl::Status WriteAny(ArchiveKey archive, bool coarse, absl::Span<const Input> series,
                         absl::Span<const PointType> PageWrite::*points_of);
-  // Calls `take` with the dense columns of each page that the range touches: `first` is the step of
-  // the range that the page's step `skip` is, `count` steps lie in the range.
-  absl::Status ReadPages(ArchiveKey archive, bool coarse, SeriesId series, int64_t start_sec,
-                         size_t steps,
-                         absl::FunctionRef<void(const Grid& grid, absl::Span<const double> dense,
-                                                size_t skip, size_t first, size_t count)>
-                             take) const;
-  absl::Status ReadPage(const Lease& lease, uint32_t stripe, absl::Span<double> dense,
-                        bool* found) const;
-
   const RingStoreOptions options_;
   FileSystem* const fs_;
   mutable class BadPages bad_pages_;
@@ -121,6 +112,7 @@ class RingStoreImpl final : public RingStore {
 
   // Guards the catalog with the slot tables of its files; no I/O under it.
   mutable Mutex mu_;
+  const RingReader reader_{&mu_, &bad_pages_};
   std::map<ArchiveId, std::unique_ptr<ArchiveRings>> archives_ ABSL_GUARDED_BY(mu_);
   class RolledUntil rolled_ ABSL_GUARDED_BY(mu_);
   // Files whose schema has not been added yet.
@@ -309,110 +301,42 @@ absl::Status RingStoreImpl::WriteCoarse(ArchiveKey archive,
   return WriteAny(archive, true, points, &PageWrite::coarse);
 }
 
-absl::Status RingStoreImpl::ReadPage(const Lease& lease, uint32_t stripe, absl::Span<double> dense,
-                                     bool* found) const {
-  const RingFile& file = *lease.at.file;
-  const PageShape shape = file.header().shape();
-  const uint32_t index = stripe % file.header().stripes;
-  static thread_local std::vector<char> page;
-  page.resize(shape.page_bytes);
-  *found = false;
-  SHOAL_RETURN_IF_ERROR(file.ReadPages(index, lease.at.slot, 1, page.data()));
-  PageHeader header;
-  absl::Status status = file.CheckedPage(index, lease.at.slot, page.data(), &header);
-  if (status.ok()) {
-    const bool ours = !header.blank && header.tag.series == lease.entry.series &&
-                      header.tag.generation == lease.entry.generation;
-    if (!ours) return status;
-    if (header.tag.stripe % file.header().stripes != index) {
-      status = absl::DataLossError(
-          absl::StrCat("page of stripe ", header.tag.stripe, " is out of its place"));
-    } else if (header.tag.stripe == stripe) {
-      status = DecodePage(shape, absl::string_view(page.data(), page.size()), dense);
-      *found = status.ok();
-    }
-  }
-  if (!absl::IsDataLoss(status)) return status;
-  bad_pages_.Report(file, index, lease.at.slot, status);
-  return absl::DataLossError(BadPages::Describe(file, index, lease.at.slot, status));
-}
-
-absl::Status RingStoreImpl::ReadPages(
-    ArchiveKey archive, bool coarse, SeriesId series, int64_t start_sec, size_t steps,
-    absl::FunctionRef<void(const Grid&, absl::Span<const double>, size_t, size_t, size_t)> take)
-    const {
-  Grid grid;
-  Leases leases;
-  {
-    MutexLock lock(&mu_);
-    SHOAL_ASSIGN_OR_RETURN(const ArchiveRings* rings, FindArchive(archive, coarse));
-    grid = {rings->step_sec(), rings->stripe_steps(), rings->stripes(), rings->columns()};
-    leases = rings->Find(series);
-  }
-  if (start_sec % grid.step_sec != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("read at ", start_sec, " is not aligned to ", grid.step_sec, " s"));
-  }
-  if (leases.empty()) return absl::OkStatus();
-  static thread_local std::vector<double> dense;
-  dense.resize(size_t{grid.columns} * grid.stripe_steps);
-  absl::Status first_error;
-  const int64_t first_step = start_sec / grid.step_sec;
-  for (size_t at = 0; at < steps;) {
-    const int64_t step = first_step + static_cast<int64_t>(at);
-    if (step < 0) {  // before the epoch
-      ++at;
-      continue;
-    }
-    const int64_t stripe = step / grid.stripe_steps;
-    const size_t skip = static_cast<size_t>(step % grid.stripe_steps);
-    const size_t count = std::min(steps - at, grid.stripe_steps - skip);
-    const Lease* const lease =
-        stripe < kNoStripe ? LeaseFor(leases, static_cast<uint32_t>(stripe)) : nullptr;
-    if (lease != nullptr) {
-      bool found = false;
-      const absl::Status status =
-          ReadPage(*lease, static_cast<uint32_t>(stripe), absl::MakeSpan(dense), &found);
-      first_error.Update(status);
-      if (found) take(grid, dense, skip, at, count);
-    }
-    at += count;
-  }
-  return first_error;
-}
-
 absl::Status RingStoreImpl::Read(ArchiveKey archive, SeriesId series, int64_t start_sec,
                                  absl::Span<double> out) const {
   std::fill(out.begin(), out.end(), kAbsent);
-  return ReadPages(
-      archive, false, series, start_sec, out.size(),
-      [out](const Grid&, absl::Span<const double> dense, size_t skip, size_t first, size_t count) {
-        std::copy_n(dense.begin() + static_cast<ptrdiff_t>(skip), count,
-                    out.begin() + static_cast<ptrdiff_t>(first));
-      });
+  SHOAL_ASSIGN_OR_RETURN(const ArchiveRings* rings, FindArchiveFor(archive, false));
+  return reader_.ReadPages(*rings, series, start_sec, out.size(),
+                           [out](const RingReader::Grid&, absl::Span<const double> dense,
+                                 size_t skip, size_t first, size_t count) {
+                             std::copy_n(dense.begin() + static_cast<ptrdiff_t>(skip), count,
+                                         out.begin() + static_cast<ptrdiff_t>(first));
+                           });
 }
 
 absl::Status RingStoreImpl::ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec,
                                        absl::Span<CoarsePoint> out) const {
-  int64_t step_sec = 0;
-  {
-    MutexLock lock(&mu_);
-    SHOAL_ASSIGN_OR_RETURN(const ArchiveRings* rings, FindArchive(archive, true));
-    step_sec = rings->step_sec();
-  }
+  SHOAL_ASSIGN_OR_RETURN(const ArchiveRings* rings, FindArchiveFor(archive, true));
+  const int64_t step_sec = rings->step_sec();
   for (size_t i = 0; i < out.size(); ++i)
     out[i] = {start_sec + static_cast<int64_t>(i) * step_sec, 0, 0};
-  return ReadPages(archive, true, series, start_sec, out.size(),
-                   [out](const Grid& grid, absl::Span<const double> dense, size_t skip,
-                         size_t first, size_t count) {
-                     for (size_t i = 0; i < count; ++i) {
-                       const double value = dense[skip + i];
-                       if (std::isnan(value)) continue;
-                       out[first + i].value = value;
-                       out[first + i].count =
-                           grid.columns > 1 ? dense[grid.stripe_steps + skip + i] : 1;
-                     }
-                   });
+  return reader_.ReadPages(*rings, series, start_sec, out.size(),
+                           [out](const RingReader::Grid& grid, absl::Span<const double> dense,
+                                 size_t skip, size_t first, size_t count) {
+                             for (size_t i = 0; i < count; ++i) {
+                               const double value = dense[skip + i];
+                               if (std::isnan(value)) continue;
+                               out[first + i].value = value;
+                               out[first + i].count =
+                                   grid.columns > 1 ? dense[grid.stripe_steps + skip + i] : 1;
+                             }
+                           });
+}
+
+absl::Status RingStoreImpl::ReadBatch(
+    ArchiveKey archive, absl::Span<const SeriesId> series, int64_t start_sec, size_t steps,
+    absl::FunctionRef<void(size_t, absl::Span<const double>, const absl::Status&)> visit) const {
+  SHOAL_ASSIGN_OR_RETURN(const ArchiveRings* rings, FindArchiveFor(archive, archive.archive > 0));
+  return reader_.ReadBatch(*rings, series, start_sec, steps, visit);
 }
 
 int64_t RingStoreImpl::RolledUntil(ArchiveKey archive) const {

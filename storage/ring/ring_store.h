@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -90,6 +91,17 @@ class RingStore {
   // The same for a coarser archive; count 0 where absent.
   virtual absl::Status ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec,
                                   absl::Span<CoarsePoint> out) const = 0;
+
+  // Reads steps [start_sec, start_sec + step * steps) of many series of any archive, in the order
+  // in which their pages lie on disk. `visit` gets each series that has something there: its place
+  // in `series`, its columns (columns * steps doubles, column after column, NaN where absent; valid
+  // during the call) and the first error of its pages. The order of the visits is not that of
+  // `series`. Memory is bounded, whatever the number of series. Not OK: nothing was read.
+  virtual absl::Status ReadBatch(
+      ArchiveKey archive, absl::Span<const SeriesId> series, int64_t start_sec, size_t steps,
+      absl::FunctionRef<void(size_t index, absl::Span<const double> columns,
+                             const absl::Status& status)>
+          visit) const = 0;
 
   // Everything before this (exclusive, aligned to the archive's step) has been rolled up into the
   // coarse archive for all series of the schema; 0 when nothing has. Durable with SetRolledUntil.

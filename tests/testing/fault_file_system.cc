@@ -200,6 +200,14 @@ class FaultFileSystem::Handle : public File {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<uint64_t> NextData(uint64_t offset) const override {
+    MutexLock lock(&fs_->mu_);
+    SHOAL_RETURN_IF_ERROR(Alive());
+    const auto it = inode_->live.blocks.lower_bound(offset / kBlockBytes);
+    if (it == inode_->live.blocks.end()) return UINT64_MAX;
+    return std::max(offset, it->first * kBlockBytes);
+  }
+
   absl::StatusOr<uint64_t> Size() const override {
     MutexLock lock(&fs_->mu_);
     SHOAL_RETURN_IF_ERROR(Alive());
