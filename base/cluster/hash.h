@@ -1,4 +1,4 @@
-// From a metric name to its partition.
+// From a metric name to a number: our own partition hash, and the hashes of Graphite's relays.
 #pragma once
 
 #include <cstdint>
@@ -16,5 +16,10 @@ inline uint32_t PartitionOfHash(uint64_t name_hash, uint32_t partition_count) {
 inline uint32_t PartitionOf(absl::string_view canonical_name, uint32_t partition_count) {
   return PartitionOfHash(NameHash(canonical_name), partition_count);
 }
+
+uint32_t Fnv1a32(absl::string_view bytes);
+uint64_t Fnv1a64(absl::string_view bytes);
+// Lamping and Veach's jump consistent hash: a bucket in [0, buckets). `buckets` must not be 0.
+uint32_t JumpHash(uint64_t hash, uint32_t buckets);
 
 }  // namespace shoal
