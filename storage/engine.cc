@@ -113,7 +113,10 @@ class EngineImpl : public Engine {
   std::unique_ptr<MetricIndex> index_;
   std::unique_ptr<RingStore> rings_;
   std::unique_ptr<SegmentedLog> wal_;
-  WriteBuffer buffer_;
+  WriteBuffer buffer_{[this](SeriesId series) {
+    const SeriesSchema* const schema = index_->SchemaOf(series);
+    return schema != nullptr ? schema->archives.front().step_sec : 0;
+  }};
   std::unique_ptr<SeriesReader> reader_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Flusher> flusher_;

@@ -20,6 +20,7 @@ using std::chrono::steady_clock;
 // memory there.
 constexpr size_t kPointsPerWrite = 2 << 20;
 constexpr size_t kSeriesPerWrite = 64 << 10;
+constexpr size_t kSeriesAhead = 8;  // whose points are fetched from memory
 constexpr auto kRetryInterval = std::chrono::seconds(1);
 constexpr uint64_t kCheckpointBytesMax = 64;
 
@@ -106,7 +107,6 @@ absl::Status Flusher::Round(const Begin& begin, RollupRunner::When rollups) {
   const auto start = steady_clock::now();
   if (!buffer_->flushing()) {
     SHOAL_RETURN_IF_ERROR(begin(&position_, &deleted_));
-    sorted_ = false;
   }
   absl::Status status = WritePending();
   if (status.ok()) {
@@ -146,33 +146,43 @@ absl::Status Flusher::WritePending() {
   // long.
   SHOAL_RETURN_IF_ERROR(rollups_.Run(RollupRunner::When::kLagging, now_sec));
 
-  if (!sorted_) buffer_->SortFlushing();
-  sorted_ = true;
-  struct Item {
-    SchemaId schema;
-    SeriesPoints series;
-  };
-  std::vector<Item> items;
-  buffer_->VisitFlushing([&](SeriesId series, absl::Span<const Point> points) {
+  // Schema by schema, in the order of ids, which is about that of slots.
+  std::vector<std::vector<SeriesId>> by_schema(index_->schema_count());
+  buffer_->VisitFlushing([&](SeriesId series) {
     SchemaId schema = 0;
-    if (index_->SchemaOf(series, &schema) != nullptr) items.push_back({schema, {series, points}});
+    if (index_->SchemaOf(series, &schema) != nullptr && schema < by_schema.size())
+      by_schema[schema].push_back(series);
   });
-  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
-    return a.schema != b.schema ? a.schema < b.schema : a.series.series < b.series.series;
-  });
+  for (size_t id = 0; id < by_schema.size(); ++id) {
+    SHOAL_RETURN_IF_ERROR(WriteSeries(static_cast<SchemaId>(id), by_schema[id], now_sec));
+    by_schema[id] = {};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Flusher::WriteSeries(SchemaId schema, absl::Span<const SeriesId> series,
+                                  int64_t now_sec) {
+  std::vector<Point> points;
+  std::vector<size_t> ends;
   std::vector<SeriesPoints> batch;
-  for (size_t i = 0; i < items.size();) {
-    const SchemaId schema = items[i].schema;
-    batch.clear();
-    size_t points = 0;
-    for (; i < items.size() && items[i].schema == schema && batch.size() < kSeriesPerWrite &&
-           points < kPointsPerWrite;
+  for (size_t i = 0; i < series.size();) {
+    const size_t first = i;
+    points.clear();
+    ends.clear();
+    for (; i < series.size() && ends.size() < kSeriesPerWrite && points.size() < kPointsPerWrite;
          ++i) {
-      batch.push_back(items[i].series);
-      points += items[i].series.points.size();
+      if (i + kSeriesAhead < series.size()) buffer_->PrefetchFlushing(series[i + kSeriesAhead]);
+      buffer_->ReadFlushing(series[i], &points);
+      ends.push_back(points.size());
+    }
+    batch.clear();
+    size_t begin = 0;
+    for (size_t k = 0; k < ends.size(); begin = ends[k++]) {
+      batch.push_back(
+          {series[first + k], absl::MakeConstSpan(points).subspan(begin, ends[k] - begin)});
     }
     SHOAL_RETURN_IF_ERROR(writer_.Write(schema, *index_->Schema(schema), batch, now_sec));
-    if (points_counter_ != nullptr) points_counter_->Add(points);
+    if (points_counter_ != nullptr) points_counter_->Add(points.size());
   }
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/stats.h"
@@ -59,6 +60,8 @@ class Flusher {
  private:
   void Run();
   absl::Status WritePending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
+  absl::Status WriteSeries(SchemaId schema, absl::Span<const SeriesId> series, int64_t now_sec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
   absl::Status Checkpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
 
   const Options options_;
@@ -82,7 +85,6 @@ class Flusher {
   LogPosition position_ ABSL_GUARDED_BY(round_mu_);  // of the flushing generation
   std::vector<Committer::Deleted> deleted_ ABSL_GUARDED_BY(round_mu_);
   size_t ring_schemas_ ABSL_GUARDED_BY(round_mu_) = 0;
-  bool sorted_ ABSL_GUARDED_BY(round_mu_) = false;
 
   std::thread thread_;
   Mutex mu_;

@@ -2,136 +2,120 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <utility>
 
 #include "base/check.h"
 
 namespace shoal {
 namespace {
 
-bool Earlier(const Point& a, const Point& b) { return a.timestamp_sec < b.timestamp_sec; }
+// Points that are sorted by shard at once: the order fits the stack, and a shard's lock is held for
+// some tens of microseconds.
+constexpr size_t kSlicePoints = 4096;
+// How many points ahead memory is fetched: first the series' slot, then the chunk that the slot
+// names.
+constexpr size_t kSlotsAhead = 24;
+constexpr size_t kChunksAhead = 12;
 
 }  // namespace
 
-WriteBuffer::WriteBuffer() : shards_(std::make_unique<Shard[]>(kShards)) {}
+WriteBuffer::WriteBuffer(StepOf step_of)
+    : step_of_(std::move(step_of)), shards_(std::make_unique<Shard[]>(kShards)) {}
 WriteBuffer::~WriteBuffer() = default;
-
-void WriteBuffer::Sort(Pending* pending) {
-  std::vector<Point>& points = pending->points;
-  if (!pending->sorted) {
-    std::stable_sort(points.begin(), points.end(), Earlier);
-    // Of equal timestamps the last one stays.
-    size_t kept = 0;
-    for (size_t i = 0; i < points.size(); ++i) {
-      if (i + 1 < points.size() && points[i + 1].timestamp_sec == points[i].timestamp_sec) continue;
-      points[kept++] = points[i];
-    }
-    points.resize(kept);
-    pending->sorted = true;
-  }
-  pending->sorted_size = static_cast<uint32_t>(points.size());
-}
-
-void WriteBuffer::Add(Pending* pending, Point point, int64_t* bytes, int64_t* points) {
-  std::vector<Point>& stored = pending->points;
-  if (!stored.empty() && stored.back().timestamp_sec >= point.timestamp_sec) {
-    if (stored.back().timestamp_sec == point.timestamp_sec) {
-      stored.back().value = point.value;
-      return;
-    }
-    pending->sorted = false;
-  }
-  const size_t capacity = stored.capacity();
-  const size_t size = stored.size();
-  if (size == capacity && !pending->sorted && size >= 64 && size >= 2 * pending->sorted_size) {
-    // Before growing for disorder: rewrites of the same steps over and over must not take more and
-    // more memory.
-    Sort(pending);
-    if (!stored.empty() && stored.back().timestamp_sec >= point.timestamp_sec)
-      pending->sorted = false;
-  }
-  if (stored.capacity() == 0) stored.reserve(8);
-  stored.push_back(point);
-  *bytes += static_cast<int64_t>((stored.capacity() - capacity) * sizeof(Point));
-  *points += static_cast<int64_t>(stored.size()) - static_cast<int64_t>(size);
-}
 
 void WriteBuffer::Apply(absl::Span<const SeriesId> series, absl::Span<const int64_t> timestamps_sec,
                         absl::Span<const double> values) {
-  const size_t count = series.size();
-  SHOAL_CHECK(timestamps_sec.size() == count && values.size() == count);
-  // Order by shard (a counting sort, stable), so that each lock is taken once.
-  std::array<uint32_t, kShards + 1> starts{};
-  for (const SeriesId id : series) ++starts[ShardOf(id) + 1];
-  for (size_t i = 0; i < kShards; ++i) starts[i + 1] += starts[i];
-  std::vector<uint32_t> order(count);
-  std::array<uint32_t, kShards + 1> next = starts;
-  for (size_t i = 0; i < count; ++i) order[next[ShardOf(series[i])]++] = static_cast<uint32_t>(i);
-
-  int64_t bytes = 0;
-  int64_t points = 0;
-  for (size_t s = 0; s < kShards; ++s) {
-    if (starts[s] == starts[s + 1]) continue;
-    Shard& shard = shards_[s];
-    MutexLock lock(&shard.mu);
-    SeriesId last = kNoSeries;
-    Pending* pending = nullptr;
-    for (uint32_t k = starts[s]; k < starts[s + 1]; ++k) {
-      const uint32_t i = order[k];
-      if (series[i] != last) {
-        last = series[i];
-        const auto [it, is_new] = shard.active.try_emplace(last);
-        pending = &it->second;
-        if (is_new) bytes += kSeriesBytes;
-      }
-      Add(pending, {timestamps_sec[i], values[i]}, &bytes, &points);
-    }
-  }
-  bytes_.fetch_add(static_cast<uint64_t>(bytes), std::memory_order_relaxed);
-  active_bytes_.fetch_add(static_cast<uint64_t>(bytes), std::memory_order_relaxed);
-  points_.fetch_add(static_cast<uint64_t>(points), std::memory_order_relaxed);
+  ApplyPart(0, 1, series, timestamps_sec, values);
 }
 
-void WriteBuffer::Collect(const Pending& pending, int64_t from_sec, int64_t until_sec,
-                          std::vector<Point>* points) {
-  if (pending.sorted) {
-    const auto first =
-        std::lower_bound(pending.points.begin(), pending.points.end(), Point{from_sec, 0}, Earlier);
-    const auto last = std::lower_bound(first, pending.points.end(), Point{until_sec, 0}, Earlier);
-    points->insert(points->end(), first, last);
-    return;
+void WriteBuffer::ApplyPart(size_t part, size_t parts, absl::Span<const SeriesId> series,
+                            absl::Span<const int64_t> timestamps_sec,
+                            absl::Span<const double> values) {
+  SHOAL_CHECK(timestamps_sec.size() == series.size() && values.size() == series.size());
+  SHOAL_CHECK(parts > 0 && kShards % parts == 0 && part < parts);
+  for (size_t begin = 0; begin < series.size(); begin += kSlicePoints) {
+    const size_t count = std::min(kSlicePoints, series.size() - begin);
+    const SeriesId* const ids = series.data() + begin;
+    // Order by shard (a counting sort, stable), so that each lock is taken once.
+    std::array<uint16_t, kShards + 1> starts{};
+    for (size_t i = 0; i < count; ++i) ++starts[ShardOf(ids[i]) + 1];
+    for (size_t i = 0; i < kShards; ++i)
+      starts[i + 1] = static_cast<uint16_t>(starts[i + 1] + starts[i]);
+    std::array<uint16_t, kSlicePoints> order;
+    std::array<uint16_t, kShards + 1> next = starts;
+    for (size_t i = 0; i < count; ++i) order[next[ShardOf(ids[i])]++] = static_cast<uint16_t>(i);
+    for (size_t shard = part; shard < kShards; shard += parts) {
+      const size_t size = size_t{starts[shard + 1]} - starts[shard];
+      if (size == 0) continue;
+      ApplyToShard(shard, {order.data() + starts[shard], size}, ids, timestamps_sec.data() + begin,
+                   values.data() + begin);
+    }
   }
-  for (const Point& point : pending.points) {
-    if (point.timestamp_sec >= from_sec && point.timestamp_sec < until_sec)
-      points->push_back(point);
+}
+
+void WriteBuffer::ApplyToShard(size_t index, absl::Span<const uint16_t> order,
+                               const SeriesId* series, const int64_t* timestamps_sec,
+                               const double* values) {
+  const auto step_of = [&](PendingPoints::Local local) { return step_of_(SeriesOf(index, local)); };
+  Shard& shard = shards_[index];
+  MutexLock lock(&shard.mu);
+  PendingPoints& active = shard.active;
+  const uint64_t bytes = active.bytes();
+  const uint64_t points = active.points();
+  const size_t count = order.size();
+  for (size_t k = 0; k < std::min(kSlotsAhead, count); ++k) {
+    active.PrefetchSlot(LocalOf(series[order[k]]));
   }
+  for (size_t k = 0; k < count; ++k) {
+    if (k + kSlotsAhead < count) active.PrefetchSlot(LocalOf(series[order[k + kSlotsAhead]]));
+    if (k + kChunksAhead < count) active.PrefetchChunk(LocalOf(series[order[k + kChunksAhead]]));
+    const size_t i = order[k];
+    if (std::isnan(values[i])) continue;
+    active.Add(LocalOf(series[i]), timestamps_sec[i], values[i], step_of);
+  }
+  // Unsigned differences: sorting a side list takes points away.
+  bytes_.fetch_add(active.bytes() - bytes, std::memory_order_relaxed);
+  active_bytes_.fetch_add(active.bytes() - bytes, std::memory_order_relaxed);
+  points_.fetch_add(active.points() - points, std::memory_order_relaxed);
+  active_points_.fetch_add(active.points() - points, std::memory_order_relaxed);
 }
 
 void WriteBuffer::Read(SeriesId series, int64_t from_sec, int64_t until_sec,
                        std::vector<Point>* points) const {
-  Pending merged;
-  merged.points.swap(*points);
-  merged.points.clear();
+  points->clear();
+  std::vector<Point> active;
   {
     const Shard& shard = shards_[ShardOf(series)];
     MutexLock lock(&shard.mu);
-    // The older generation first: what came last wins.
-    for (const Generation* generation : {&shard.flushing, &shard.active}) {
-      const auto it = generation->find(series);
-      if (it != generation->end()) Collect(it->second, from_sec, until_sec, &merged.points);
-    }
+    shard.flushing.Read(LocalOf(series), from_sec, until_sec, points);
+    shard.active.Read(LocalOf(series), from_sec, until_sec, points->empty() ? points : &active);
   }
-  merged.sorted = std::adjacent_find(merged.points.begin(), merged.points.end(),
-                                     [](const Point& a, const Point& b) {
-                                       return a.timestamp_sec >= b.timestamp_sec;
-                                     }) == merged.points.end();
-  Sort(&merged);
-  points->swap(merged.points);
+  if (active.empty()) return;
+  if (points->back().timestamp_sec < active.front().timestamp_sec) {
+    points->insert(points->end(), active.begin(), active.end());
+    return;
+  }
+  // The active generation is newer: it wins.
+  std::vector<Point> merged;
+  merged.reserve(points->size() + active.size());
+  size_t older = 0;
+  for (const Point& point : active) {
+    while (older < points->size() && (*points)[older].timestamp_sec < point.timestamp_sec)
+      merged.push_back((*points)[older++]);
+    if (older < points->size() && (*points)[older].timestamp_sec == point.timestamp_sec) ++older;
+    merged.push_back(point);
+  }
+  merged.insert(merged.end(), points->begin() + static_cast<std::ptrdiff_t>(older), points->end());
+  points->swap(merged);
 }
 
 bool WriteBuffer::Has(SeriesId series) const {
   const Shard& shard = shards_[ShardOf(series)];
   MutexLock lock(&shard.mu);
-  return shard.active.contains(series) || shard.flushing.contains(series);
+  return shard.active.Has(LocalOf(series)) || shard.flushing.Has(LocalOf(series));
 }
 
 void WriteBuffer::BeginFlush() {
@@ -139,35 +123,40 @@ void WriteBuffer::BeginFlush() {
   for (size_t s = 0; s < kShards; ++s) {
     MutexLock lock(&shards_[s].mu);
     SHOAL_CHECK(shards_[s].flushing.empty());
-    shards_[s].flushing.swap(shards_[s].active);
+    shards_[s].flushing.Swap(shards_[s].active);
   }
   // No Apply runs meanwhile: both are called by the commit thread.
   flushing_bytes_ = active_bytes_.exchange(0, std::memory_order_relaxed);
-  flushing_points_ = points_.load(std::memory_order_relaxed);
+  flushing_points_ = active_points_.exchange(0, std::memory_order_relaxed);
   flushing_.store(true, std::memory_order_release);
 }
 
-void WriteBuffer::SortFlushing() {
-  for (size_t s = 0; s < kShards; ++s) {
-    MutexLock lock(&shards_[s].mu);
-    for (auto& [series, pending] : shards_[s].flushing) Sort(&pending);
+void WriteBuffer::VisitFlushing(absl::FunctionRef<void(SeriesId)> visit) const {
+  PendingPoints::Local end = 0;
+  for (size_t s = 0; s < kShards; ++s) end = std::max(end, shards_[s].flushing.series_end());
+  for (PendingPoints::Local local = 0; local < end; ++local) {
+    for (size_t s = 0; s < kShards; ++s) {
+      if (shards_[s].flushing.Has(local)) visit(SeriesOf(s, local));
+    }
   }
 }
 
-void WriteBuffer::VisitFlushing(
-    absl::FunctionRef<void(SeriesId, absl::Span<const Point>)> visit) const {
-  for (size_t s = 0; s < kShards; ++s) {
-    // The lock is for the map's sake; the generation does not change until EndFlush.
-    MutexLock lock(&shards_[s].mu);
-    for (const auto& [series, pending] : shards_[s].flushing) visit(series, pending.points);
-  }
+void WriteBuffer::ReadFlushing(SeriesId series, std::vector<Point>* points) const {
+  shards_[ShardOf(series)].flushing.Read(LocalOf(series), std::numeric_limits<int64_t>::min(),
+                                         std::numeric_limits<int64_t>::max(), points);
+}
+
+void WriteBuffer::PrefetchFlushing(SeriesId series) const {
+  shards_[ShardOf(series)].flushing.PrefetchChunk(LocalOf(series));
 }
 
 void WriteBuffer::EndFlush() {
   for (size_t s = 0; s < kShards; ++s) {
-    Generation done;  // freed outside of the lock
-    MutexLock lock(&shards_[s].mu);
-    done.swap(shards_[s].flushing);
+    PendingPoints done;  // freed outside of the lock
+    {
+      MutexLock lock(&shards_[s].mu);
+      done.Swap(shards_[s].flushing);
+    }
   }
   bytes_.fetch_sub(flushing_bytes_, std::memory_order_relaxed);
   points_.fetch_sub(flushing_points_, std::memory_order_relaxed);

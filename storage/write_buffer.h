@@ -2,34 +2,46 @@
 //
 // Two generations, both readable: the active one takes new points, the flushing one is being
 // written to the ring files and does not change any more. A point stays readable until its page is
-// in place: the flusher drops the flushing generation after that.
+// in place: the flusher drops the flushing generation after that, and its memory goes back to the
+// system at once.
 //
-// Threads: sharded by series id, safe from any thread; BeginFlush, EndFlush and VisitFlushing only
-// from one (the flusher, or the commit thread on its behalf).
+// Threads: sharded by series id, safe from any thread; BeginFlush, EndFlush and the reading of the
+// flushing generation only from one (the flusher, or the commit thread on its behalf).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
+#include "storage/pending_points.h"
 #include "storage/series_schema.h"
 
 namespace shoal {
 
 class WriteBuffer {
  public:
-  WriteBuffer();
+  // A series' finest step in seconds; 0: unknown. Called under a lock of the buffer, about once per
+  // series and generation; any thread that calls Apply.
+  using StepOf = std::function<int64_t(SeriesId series)>;
+
+  explicit WriteBuffer(StepOf step_of);
   ~WriteBuffer();
 
   // Columns of equal length, timestamps aligned to the series' finest step. Of points with the same
-  // series and timestamp the last one wins.
+  // series and timestamp the last one wins. NaN is no value: such a point is left out.
   void Apply(absl::Span<const SeriesId> series, absl::Span<const int64_t> timestamps_sec,
              absl::Span<const double> values);
+  // The same for the series of one part of `parts` (a power of two, at most kShards): threads that
+  // take a part each may work side by side, and the order of each series' points is kept.
+  static constexpr size_t kShards = 4;
+  static size_t PartOf(SeriesId series, size_t parts) { return series % parts; }
+  void ApplyPart(size_t part, size_t parts, absl::Span<const SeriesId> series,
+                 absl::Span<const int64_t> timestamps_sec, absl::Span<const double> values);
 
   // The series' points in [from, until), sorted, one per timestamp, both generations merged.
   // Replaces *points.
@@ -39,46 +51,46 @@ class WriteBuffer {
   // Makes the active generation the flushing one, which must be empty.
   void BeginFlush();
   bool flushing() const { return flushing_.load(std::memory_order_acquire); }
-  // Sorts the flushing generation: once, before the visit.
-  void SortFlushing();
-  // The series of the flushing generation in no order; the points stay valid until EndFlush.
-  void VisitFlushing(
-      absl::FunctionRef<void(SeriesId series, absl::Span<const Point> points)> visit) const;
+  // The series of the flushing generation, ascending.
+  void VisitFlushing(absl::FunctionRef<void(SeriesId series)> visit) const;
+  // Appends a series' points of the flushing generation, sorted, one per timestamp.
+  void ReadFlushing(SeriesId series, std::vector<Point>* points) const;
+  // Its memory, some series ahead of ReadFlushing.
+  void PrefetchFlushing(SeriesId series) const;
   void EndFlush();
 
   // Both generations. Points that were overwritten in place of being merged yet count as well.
   uint64_t points() const { return points_.load(std::memory_order_relaxed); }
+  // Memory in use: what the points take, with all that finds them.
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   uint64_t active_bytes() const { return active_bytes_.load(std::memory_order_relaxed); }
+  uint64_t active_points() const { return active_points_.load(std::memory_order_relaxed); }
 
  private:
-  // Points in order of arrival until they must be sorted; fresh data arrives sorted.
-  struct Pending {
-    std::vector<Point> points;
-    uint32_t sorted_size = 0;  // the size after the last merge
-    bool sorted = true;        // strictly ascending
-  };
-  using Generation = absl::flat_hash_map<SeriesId, Pending>;
   struct alignas(64) Shard {
     mutable Mutex mu;
-    Generation active ABSL_GUARDED_BY(mu);
-    Generation flushing ABSL_GUARDED_BY(mu);
+    PendingPoints active ABSL_GUARDED_BY(mu);
+    // Changed under the lock only; the flusher's thread, which alone changes it, reads without.
+    PendingPoints flushing;
   };
 
-  static constexpr size_t kShards = 16;
-  static constexpr uint64_t kSeriesBytes = sizeof(std::pair<SeriesId, Pending>) + 8;
-
   static size_t ShardOf(SeriesId series) { return series % kShards; }
-  // Returns by how many bytes and points the buffer has grown.
-  static void Add(Pending* pending, Point point, int64_t* bytes, int64_t* points);
-  static void Sort(Pending* pending);
-  static void Collect(const Pending& pending, int64_t from_sec, int64_t until_sec,
-                      std::vector<Point>* points);
+  static PendingPoints::Local LocalOf(SeriesId series) {
+    return static_cast<PendingPoints::Local>(series / kShards);
+  }
+  static SeriesId SeriesOf(size_t shard, PendingPoints::Local local) {
+    return static_cast<SeriesId>(local * kShards + shard);
+  }
+  // `order`: the places of the shard's points in the columns.
+  void ApplyToShard(size_t shard, absl::Span<const uint16_t> order, const SeriesId* series,
+                    const int64_t* timestamps_sec, const double* values);
 
+  const StepOf step_of_;
   std::unique_ptr<Shard[]> shards_;
   std::atomic<bool> flushing_{false};
   std::atomic<uint64_t> points_{0};
   std::atomic<uint64_t> bytes_{0};
+  std::atomic<uint64_t> active_points_{0};
   std::atomic<uint64_t> active_bytes_{0};
   uint64_t flushing_points_ = 0;  // of the flusher's thread
   uint64_t flushing_bytes_ = 0;
