@@ -166,8 +166,10 @@ absl::Status QueryService::FetchAll(grpc::ServerContext* call, const v1::FetchRe
     SHOAL_RETURN_IF_ERROR(CheckCall(call));
     leaves.clear();
     SHOAL_RETURN_IF_ERROR(engine->Find(globs[i], [&](const FoundNode& node) {
-      if (!node.is_leaf || series_count > series_max || !Owns(partitions, node.path)) return;
-      if (++series_count <= series_max) leaves.push_back({node.series, node.path});
+      if (!node.is_leaf || !Owns(partitions, node.path)) return true;
+      if (++series_count > series_max) return false;
+      leaves.push_back({node.series, std::string(node.path)});
+      return true;
     }));
     if (series_count > series_max) {
       return absl::ResourceExhaustedError(
@@ -214,8 +216,9 @@ absl::Status QueryService::FindAll(grpc::ServerContext* call, const v1::FindRequ
   const size_t found_max = static_cast<size_t>(context_->limits.fetch_series_max);
   std::vector<std::pair<std::string, bool>> found;
   SHOAL_RETURN_IF_ERROR(engine->Find(glob, [&](const FoundNode& node) {
-    if (found.size() > found_max || (node.is_leaf && !Owns(partitions, node.path))) return;
+    if (node.is_leaf && !Owns(partitions, node.path)) return true;
     found.emplace_back(node.path, node.is_leaf);
+    return found.size() <= found_max;
   }));
   if (found.size() > found_max) {
     return absl::ResourceExhaustedError(

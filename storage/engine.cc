@@ -76,7 +76,7 @@ class EngineImpl : public Engine {
     committer_->Write(std::move(batch), std::move(done));
   }
   absl::Status Find(const Glob& glob,
-                    absl::FunctionRef<void(const FoundNode&)> visit) const override;
+                    absl::FunctionRef<bool(const FoundNode&)> visit) const override;
   absl::Status ListNames(
       absl::FunctionRef<void(absl::string_view name, SeriesId series)> visit) const override {
     index_->VisitNames(visit);
@@ -283,10 +283,10 @@ absl::StatusOr<SeriesId> EngineImpl::Resolve(absl::string_view name) {
 }
 
 absl::Status EngineImpl::Find(const Glob& glob,
-                              absl::FunctionRef<void(const FoundNode&)> visit) const {
-  for (NameTree::Match& match : index_->Glob(glob)) {
-    visit(FoundNode{std::move(match.path), match.is_leaf, match.series});
-  }
+                              absl::FunctionRef<bool(const FoundNode&)> visit) const {
+  index_->Glob(glob, [&visit](const NameTree::Match& match) {
+    return visit(FoundNode{match.path, match.is_leaf, match.series});
+  });
   return absl::OkStatus();
 }
 

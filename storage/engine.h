@@ -84,7 +84,7 @@ struct WriteResult {
 
 // A node of the name tree that a pattern matched.
 struct FoundNode {
-  std::string path;
+  absl::string_view path;  // valid during the visit
   bool is_leaf = false;
   SeriesId series = kNoSeries;  // for leaves
 };
@@ -126,9 +126,11 @@ class Engine {
   // The same, waiting.
   WriteResult WriteAndWait(WriteBatch batch);
 
-  // The nodes (branches and leaves) that match, ordered by path. A path may be both.
+  // The nodes (branches and leaves) that match, ordered by path. A path may be both. Ends early when
+  // `visit` returns false. `visit` runs under the index's lock: it must be quick and must not call
+  // the engine.
   virtual absl::Status Find(const Glob& glob,
-                            absl::FunctionRef<void(const FoundNode&)> visit) const = 0;
+                            absl::FunctionRef<bool(const FoundNode&)> visit) const = 0;
   // The names of all series, ordered.
   virtual absl::Status ListNames(
       absl::FunctionRef<void(absl::string_view name, SeriesId series)> visit) const = 0;

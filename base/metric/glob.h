@@ -31,6 +31,10 @@ class NodeGlob {
   bool is_literal() const { return parts_.empty() && literals_.size() == 1; }
   // Empty unless is_literal().
   const std::string& literal() const { return is_literal() ? literals_.front() : kNoText; }
+  // Set when the pattern is one or several plain texts: all that it matches, in byte order, then.
+  const std::vector<std::string>* literals() const {
+    return parts_.empty() && !any_depth_ ? &literals_ : nullptr;
+  }
   // Text that every match starts with: where a scan may begin.
   const std::string& literal_prefix() const { return prefix_; }
   // "**": any number of nodes, none included, but at least one where it ends the pattern.

@@ -234,9 +234,10 @@ absl::Status MetricIndex::RestoreSchema(const SchemaDefinition& definition) {
   return absl::OkStatus();
 }
 
-std::vector<NameTree::Match> MetricIndex::Glob(const shoal::Glob& glob) const {
+void MetricIndex::Glob(const shoal::Glob& glob,
+                       absl::FunctionRef<bool(const NameTree::Match& match)> visit) const {
   std::shared_lock lock(mu_);
-  return tree_.Glob(glob);
+  tree_.Glob(glob, visit);
 }
 
 void MetricIndex::VisitNames(

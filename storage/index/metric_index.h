@@ -73,7 +73,10 @@ class MetricIndex {
   const SeriesSchema* Schema(SchemaId id) const;
   size_t schema_count() const { return schema_count_.load(std::memory_order_acquire); }
 
-  std::vector<NameTree::Match> Glob(const shoal::Glob& glob) const;
+  // See NameTree::Glob. `visit` runs under the index's lock: it must be quick and must not call
+  // back.
+  void Glob(const shoal::Glob& glob,
+            absl::FunctionRef<bool(const NameTree::Match& match)> visit) const;
   // Ordered by name. `visit` runs without a lock, on a copy of the names.
   void VisitNames(absl::FunctionRef<void(absl::string_view name, SeriesId series)> visit) const;
 

@@ -1,133 +1,81 @@
 #include "storage/index/name_tree.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/metric/metric_name.h"
 
 namespace shoal {
 namespace {
 
-constexpr size_t kArenaBytes = 64 << 10;
-// Children that arrived since the last sort are scanned one by one; past this many (or an eighth)
-// they are merged in.
-constexpr size_t kUnsortedMax = 64;
+constexpr size_t kNodesMax = 0xffffff00;
 
-// Takes the first node off *rest.
-absl::string_view TakeNode(absl::string_view* rest) {
+// Takes the first node off *rest; *done when it was the last. False when it was done before.
+bool TakeNode(absl::string_view* rest, bool* done, absl::string_view* node) {
+  if (*done) return false;
   const size_t dot = rest->find('.');
-  const absl::string_view node = rest->substr(0, dot);
-  rest->remove_prefix(dot == absl::string_view::npos ? rest->size() : dot + 1);
-  return node;
+  *node = rest->substr(0, dot);
+  *done = dot == absl::string_view::npos;
+  if (!*done) rest->remove_prefix(dot + 1);
+  return true;
 }
 
 }  // namespace
 
-NameTree::NameTree() : by_key_(0, Hasher{this}, Equal{this}) {
-  nodes_.resize(2);  // the two roots
-}
+NameTree::NameTree() { nodes_.Grow(2); }  // the two roots
 NameTree::~NameTree() = default;
 
-NameTree::NodeId NameTree::Child(NodeId parent, absl::string_view label) const {
-  const auto it = by_key_.find(Key{parent, label});
-  return it == by_key_.end() ? kNoNode : *it;
+size_t NameTree::bytes() const {
+  size_t bytes = labels_.bytes() + nodes_.bytes() + places_.bytes();
+  for (const auto& wide : wide_) {
+    if (wide == nullptr) continue;
+    bytes += sizeof(Wide) + wide->by_label.capacity() * (sizeof(NodeId) + 1);
+    for (const auto& run : wide->runs) bytes += sizeof(run) + run.capacity() * sizeof(NodeId);
+  }
+  return bytes;
+}
+
+bool NameTree::full() const {
+  return labels_.full() || nodes_.size() + kNameBytesMax > kNodesMax ||
+         places_.size() + kChunkNodes > kPlacesMax - kChunkNodes;
+}
+
+// --- look-up ---
+
+NameTree::NodeId NameTree::FindChild(NodeId parent, LabelId label) const {
+  const uint32_t children = nodes_[parent].children;
+  if (children == kNoChildren) return kNoNode;
+  if (IsWide(children)) {
+    const Wide& wide = *wide_[children & ~kWideBit];
+    const auto it = wide.by_label.find(LabelKey{label});
+    return it == wide.by_label.end() ? kNoNode : *it;
+  }
+  const Child* const places = PlacesOf(children);
+  const size_t size = kBlockSizes[SizeClassOf(children)];
+  for (size_t i = 0; i < size && places[i].node != kNoNode; ++i) {
+    if (places[i].label == label) return places[i].node;
+  }
+  return kNoNode;
+}
+
+NameTree::NodeId NameTree::FindChild(NodeId parent, absl::string_view text) const {
+  const LabelId label = labels_.Find(text);
+  return label == LabelPool::kNone ? kNoNode : FindChild(parent, label);
 }
 
 SeriesId NameTree::Find(absl::string_view name) const {
   NodeId node = kRoot;
   if (IsTagged(name)) {
-    node = Child(kTaggedRoot, name);
+    node = FindChild(kTaggedRoot, name);
   } else {
-    for (absl::string_view rest = name; node != kNoNode && !rest.empty();) {
-      node = Child(node, TakeNode(&rest));
+    absl::string_view label;
+    bool done = false;
+    for (absl::string_view rest = name; node != kNoNode && TakeNode(&rest, &done, &label);) {
+      node = FindChild(node, label);
     }
   }
   return node == kNoNode ? kNoSeries : nodes_[node].series;
-}
-
-const char* NameTree::StoreLabel(absl::string_view label) {
-  if (label.size() > arena_left_) {
-    arena_left_ = std::max(kArenaBytes, label.size());
-    arena_.push_back(std::make_unique<char[]>(arena_left_));
-    arena_next_ = arena_.back().get();
-  }
-  char* const stored = arena_next_;
-  std::memcpy(stored, label.data(), label.size());
-  arena_next_ += label.size();
-  arena_left_ -= label.size();
-  return stored;
-}
-
-void NameTree::AddChild(NodeId parent, NodeId child) {
-  std::unique_ptr<Children>& children = nodes_[parent].children;
-  if (children == nullptr) children = std::make_unique<Children>();
-  std::vector<NodeId>& nodes = children->nodes;
-  nodes.push_back(child);
-  if (nodes.size() - children->sorted <= std::max(kUnsortedMax, children->sorted / 8)) return;
-  const auto by_label = [this](NodeId a, NodeId b) { return Label(a) < Label(b); };
-  const auto middle = nodes.begin() + static_cast<std::ptrdiff_t>(children->sorted);
-  std::sort(middle, nodes.end(), by_label);
-  std::inplace_merge(nodes.begin(), middle, nodes.end(), by_label);
-  children->sorted = nodes.size();
-}
-
-void NameTree::RemoveChild(NodeId parent, NodeId child) {
-  std::unique_ptr<Children>& children = nodes_[parent].children;
-  const auto it = std::find(children->nodes.begin(), children->nodes.end(), child);
-  SHOAL_CHECK(it != children->nodes.end());
-  if (static_cast<size_t>(it - children->nodes.begin()) < children->sorted) --children->sorted;
-  children->nodes.erase(it);
-  if (children->nodes.empty()) children = nullptr;
-}
-
-NameTree::NodeId NameTree::ChildOrNew(NodeId parent, absl::string_view label) {
-  if (const NodeId found = Child(parent, label); found != kNoNode) return found;
-  NodeId id = 0;
-  if (free_.empty()) {
-    id = static_cast<NodeId>(nodes_.size());
-    nodes_.emplace_back();
-  } else {
-    id = free_.back();
-    free_.pop_back();
-  }
-  Node& node = nodes_[id];
-  node.parent = parent;
-  node.series = kNoSeries;
-  node.label = StoreLabel(label);
-  node.label_size = static_cast<uint32_t>(label.size());
-  by_key_.insert(id);
-  AddChild(parent, id);
-  return id;
-}
-
-NameTree::NodeId NameTree::Insert(absl::string_view name, SeriesId series) {
-  SHOAL_CHECK(!name.empty() && series != kNoSeries);
-  NodeId node = kRoot;
-  if (IsTagged(name)) {
-    node = ChildOrNew(kTaggedRoot, name);
-  } else {
-    for (absl::string_view rest = name; !rest.empty();) node = ChildOrNew(node, TakeNode(&rest));
-  }
-  SHOAL_CHECK(nodes_[node].series == kNoSeries);
-  nodes_[node].series = series;
-  return node;
-}
-
-void NameTree::Remove(NodeId node) {
-  nodes_[node].series = kNoSeries;
-  while (node != kRoot && node != kTaggedRoot && nodes_[node].series == kNoSeries &&
-         nodes_[node].children == nullptr) {
-    const NodeId parent = nodes_[node].parent;
-    by_key_.erase(node);
-    RemoveChild(parent, node);
-    nodes_[node] = Node();
-    free_.push_back(node);
-    node = parent;
-  }
 }
 
 std::string NameTree::NameOf(NodeId node) const {
@@ -146,141 +94,180 @@ std::string NameTree::NameOf(NodeId node) const {
   return name;
 }
 
-// Which nodes of the pattern may match next. Walking with the whole set visits every node of the
-// tree at most once, however many "**" there are.
-void NameTree::Closure(const Pattern& pattern, States* states) {
-  for (size_t s = 0; s + 1 < pattern.size(); ++s) {
-    // "**" stands for no node at all as well, but not at the end of the pattern.
-    if (states->test(s) && pattern[s].is_any_depth()) states->set(s + 1);
-  }
+// --- children ---
+
+void NameTree::InsertPlace(Child* places, size_t used, Child child) const {
+  const absl::string_view label = labels_.Text(child.label);
+  const Child* const before = std::lower_bound(
+      places, places + used, label,
+      [this](const Child& a, absl::string_view b) { return labels_.Text(a.label) < b; });
+  const auto at = static_cast<size_t>(before - places);
+  std::move_backward(places + at, places + used, places + used + 1);
+  places[at] = child;
 }
 
-void NameTree::GlobBelow(NodeId node, const Pattern& pattern, const States& states,
-                         std::vector<NodeId>* found) const {
-  const Children* const children = nodes_[node].children.get();
-  if (children == nullptr || states.none()) return;
-  const auto try_child = [&](NodeId child) {
-    States next;
-    bool accepted = false;
-    for (size_t s = 0; s < pattern.size(); ++s) {
-      if (!states.test(s)) continue;
-      const bool last = s + 1 == pattern.size();
-      if (pattern[s].is_any_depth()) {
-        next.set(s);
-        accepted = accepted || last;
-      } else if (pattern[s].Match(Label(child))) {
-        if (last) {
-          accepted = true;
-        } else {
-          next.set(s + 1);
-        }
-      }
-    }
-    if (accepted) found->push_back(child);
-    Closure(pattern, &next);
-    GlobBelow(child, pattern, next, found);
-  };
-
-  auto it = children->nodes.begin();
-  const auto sorted_end = it + static_cast<std::ptrdiff_t>(children->sorted);
-  std::string prefix;
-  if (states.count() == 1) {
-    const NodeGlob& only = pattern[states._Find_first()];
-    if (only.is_literal() && !only.is_any_depth()) {
-      if (const NodeId child = Child(node, only.literal()); child != kNoNode) try_child(child);
-      return;
-    }
-    if (!only.is_any_depth()) prefix = only.literal_prefix();
+uint32_t NameTree::NewBlock(uint32_t size_class) {
+  std::vector<uint32_t>& free = free_blocks_[size_class];
+  if (!free.empty()) {
+    const uint32_t block = free.back();
+    free.pop_back();
+    return block;
   }
-  it = std::lower_bound(it, sorted_end, prefix, [this](NodeId child, const std::string& text) {
-    return Label(child) < absl::string_view(text);
-  });
-  for (; it != sorted_end && absl::StartsWith(Label(*it), prefix); ++it) try_child(*it);
-  for (it = sorted_end; it != children->nodes.end(); ++it) try_child(*it);
+  const size_t place = places_.Grow(kBlockSizes[size_class]);
+  SHOAL_CHECK(place + kBlockMax < kPlacesMax);
+  return (size_class << kPlaceBits) | static_cast<uint32_t>(place);
 }
 
-std::vector<NameTree::Match> NameTree::Glob(const shoal::Glob& glob) const {
-  std::vector<NodeId> found;
-  if (IsTagged(glob.pattern())) {
-    if (const NodeId node = Child(kTaggedRoot, glob.pattern()); node != kNoNode)
-      found.push_back(node);
+void NameTree::FreeBlock(uint32_t block) {
+  const uint32_t size_class = SizeClassOf(block);
+  std::fill_n(PlacesOf(block), kBlockSizes[size_class], Child());
+  free_blocks_[size_class].push_back(block);
+}
+
+size_t NameTree::RunOf(const Wide& wide, absl::string_view label) const {
+  const auto after =
+      std::upper_bound(wide.runs.begin(), wide.runs.end(), label,
+                       [this](absl::string_view text, const std::vector<NodeId>& run) {
+                         return text < Label(run.front());
+                       });
+  return after == wide.runs.begin() ? 0 : static_cast<size_t>(after - wide.runs.begin()) - 1;
+}
+
+void NameTree::AddToWide(Wide* wide, NodeId child) {
+  wide->by_label.insert(child);
+  if (wide->runs.empty()) {
+    wide->runs.push_back({child});
+    return;
+  }
+  const absl::string_view label = Label(child);
+  const size_t number = RunOf(*wide, label);
+  std::vector<NodeId>& run = wide->runs[number];
+  const auto by_label = [this](NodeId a, absl::string_view b) { return Label(a) < b; };
+  run.insert(std::lower_bound(run.begin(), run.end(), label, by_label), child);
+  if (run.size() <= kRunMax) return;
+  // Names often arrive in order: then the full run is left behind full.
+  const size_t kept =
+      number + 1 == wide->runs.size() && run.back() == child ? kRunMax : kRunMax / 2;
+  std::vector<NodeId> second(run.begin() + static_cast<std::ptrdiff_t>(kept), run.end());
+  run.resize(kept);
+  run.shrink_to_fit();
+  wide->runs.insert(wide->runs.begin() + static_cast<std::ptrdiff_t>(number) + 1,
+                    std::move(second));
+}
+
+void NameTree::RemoveFromWide(Wide* wide, NodeId child) {
+  wide->by_label.erase(child);
+  const size_t number = RunOf(*wide, Label(child));
+  std::vector<NodeId>& run = wide->runs[number];
+  const auto it = std::find(run.begin(), run.end(), child);
+  SHOAL_CHECK(it != run.end());
+  run.erase(it);
+  if (run.empty()) wide->runs.erase(wide->runs.begin() + static_cast<std::ptrdiff_t>(number));
+}
+
+void NameTree::AddChild(NodeId parent, Child child) {
+  uint32_t& children = nodes_[parent].children;
+  if (children == kNoChildren) {
+    children = NewBlock(0);
+    *PlacesOf(children) = child;
+    return;
+  }
+  if (IsWide(children)) return AddToWide(wide_[children & ~kWideBit].get(), child.node);
+  const uint32_t old_block = children;
+  const uint32_t size_class = SizeClassOf(old_block);
+  const size_t size = kBlockSizes[size_class];
+  Child* const places = PlacesOf(old_block);
+  size_t used = size;
+  while (used > 0 && places[used - 1].node == kNoNode) --used;
+  if (used < size) return InsertPlace(places, used, child);
+  if (size < kBlockMax) {
+    children = NewBlock(size_class + 1);
+    Child* const more = PlacesOf(children);
+    std::copy(places, places + used, more);
+    InsertPlace(more, used, child);
   } else {
-    for (const Pattern& alternative : glob.alternatives()) {
-      if (alternative.empty() || alternative.size() > kPatternNodesMax) continue;
-      States states;
-      states.set(0);
-      Closure(alternative, &states);
-      GlobBelow(kRoot, alternative, states, &found);
-      if (found.size() > nodes_.size()) {
-        std::sort(found.begin(), found.end());
-        found.erase(std::unique(found.begin(), found.end()), found.end());
-      }
-    }
-  }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-
-  std::vector<Match> matches;
-  matches.reserve(found.size());
-  for (const NodeId id : found) {
-    const Node& node = nodes_[id];
-    std::string path = NameOf(id);
-    if (node.children != nullptr) matches.push_back({path, false, kNoSeries});
-    if (node.series != kNoSeries) matches.push_back({std::move(path), true, node.series});
-  }
-  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
-    const int order = a.path.compare(b.path);
-    return order != 0 ? order < 0 : !a.is_leaf && b.is_leaf;
-  });
-  return matches;
-}
-
-void NameTree::VisitBelow(NodeId node, std::string* path,
-                          absl::FunctionRef<void(absl::string_view, SeriesId)> visit) const {
-  if (nodes_[node].children == nullptr) return;
-  // Byte order of whole names: a child's own name sorts by its label, the names below it by the
-  // label and a dot ("a", "a-b", "a.c").
-  struct Item {
-    std::string key;
-    NodeId child;
-    bool below;
-  };
-  std::vector<Item> items;
-  for (const NodeId child : nodes_[node].children->nodes) {
-    if (nodes_[child].series != kNoSeries)
-      items.push_back({std::string(Label(child)), child, false});
-    if (nodes_[child].children != nullptr)
-      items.push_back({absl::StrCat(Label(child), "."), child, true});
-  }
-  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.key < b.key; });
-  const size_t size = path->size();
-  for (const Item& item : items) {
-    path->append(item.key);
-    if (item.below) {
-      VisitBelow(item.child, path, visit);
+    uint32_t number = static_cast<uint32_t>(wide_.size());
+    if (free_wide_.empty()) {
+      wide_.emplace_back();
     } else {
-      visit(*path, nodes_[item.child].series);
+      number = free_wide_.back();
+      free_wide_.pop_back();
     }
-    path->resize(size);
+    wide_[number] = std::make_unique<Wide>(this);
+    for (size_t i = 0; i < used; ++i) AddToWide(wide_[number].get(), places[i].node);
+    AddToWide(wide_[number].get(), child.node);
+    children = kWideBit | number;
   }
+  FreeBlock(old_block);
 }
 
-void NameTree::VisitLeaves(absl::FunctionRef<void(absl::string_view, SeriesId)> visit) const {
-  // Two ordered streams, merged: names and tagged names.
-  std::vector<NodeId> tagged;
-  if (nodes_[kTaggedRoot].children != nullptr) tagged = nodes_[kTaggedRoot].children->nodes;
-  std::sort(tagged.begin(), tagged.end(),
-            [this](NodeId a, NodeId b) { return Label(a) < Label(b); });
-  auto next_tagged = tagged.begin();
-  std::string path;
-  VisitBelow(kRoot, &path, [&](absl::string_view name, SeriesId series) {
-    for (; next_tagged != tagged.end() && Label(*next_tagged) < name; ++next_tagged) {
-      visit(Label(*next_tagged), nodes_[*next_tagged].series);
+void NameTree::RemoveChild(NodeId parent, NodeId child) {
+  uint32_t& children = nodes_[parent].children;
+  if (IsWide(children)) {
+    const uint32_t number = children & ~kWideBit;
+    RemoveFromWide(wide_[number].get(), child);
+    if (!wide_[number]->runs.empty()) return;
+    wide_[number] = nullptr;
+    free_wide_.push_back(number);
+    children = kNoChildren;
+    return;
+  }
+  Child* const places = PlacesOf(children);
+  Child* const end = places + kBlockSizes[SizeClassOf(children)];
+  Child* const found =
+      std::find_if(places, end, [child](const Child& c) { return c.node == child; });
+  SHOAL_CHECK(found != end);
+  std::move(found + 1, end, found);
+  *(end - 1) = Child();
+  if (places->node != kNoNode) return;
+  FreeBlock(children);
+  children = kNoChildren;
+}
+
+// --- names ---
+
+NameTree::NodeId NameTree::ChildOrNew(NodeId parent, absl::string_view text) {
+  if (const NodeId found = FindChild(parent, text); found != kNoNode) return found;
+  NodeId id = 0;
+  if (free_nodes_.empty()) {
+    id = static_cast<NodeId>(nodes_.Grow(1));
+  } else {
+    id = free_nodes_.back();
+    free_nodes_.pop_back();
+  }
+  const LabelId label = labels_.Acquire(text);
+  nodes_[id] = {parent, label, kNoSeries, kNoChildren};
+  AddChild(parent, {label, id});
+  return id;
+}
+
+NameTree::NodeId NameTree::Insert(absl::string_view name, SeriesId series) {
+  SHOAL_CHECK(!name.empty() && name.size() <= kNameBytesMax && series != kNoSeries);
+  NodeId node = kRoot;
+  if (IsTagged(name)) {
+    node = ChildOrNew(kTaggedRoot, name);
+  } else {
+    absl::string_view label;
+    bool done = false;
+    for (absl::string_view rest = name; TakeNode(&rest, &done, &label);) {
+      node = ChildOrNew(node, label);
     }
-    visit(name, series);
-  });
-  for (; next_tagged != tagged.end(); ++next_tagged) {
-    visit(Label(*next_tagged), nodes_[*next_tagged].series);
+  }
+  SHOAL_CHECK(nodes_[node].series == kNoSeries);
+  nodes_[node].series = series;
+  return node;
+}
+
+void NameTree::Remove(NodeId node) {
+  nodes_[node].series = kNoSeries;
+  while (node != kRoot && node != kTaggedRoot && nodes_[node].series == kNoSeries &&
+         nodes_[node].children == kNoChildren) {
+    const NodeId parent = nodes_[node].parent;
+    RemoveChild(parent, node);
+    labels_.Release(nodes_[node].label);
+    nodes_[node] = Node();
+    free_nodes_.push_back(node);
+    node = parent;
   }
 }
 

@@ -1,24 +1,25 @@
 // The metric names as a tree by node ("a.b.c": a, then b, then c), in memory: exact look-up and
 // globbing.
 //
-// About 32 bytes a node, its label and a hash entry. Tagged names ("name;k=v") are not part of the
-// hierarchy: each is one leaf with the whole name as its label, found by exact look-up only.
+// A node takes 16 bytes, its place among its siblings 8 to 16, and its label is kept once for the
+// whole tree. Tagged names ("name;k=v") are not part of the hierarchy: each is one leaf with the
+// whole name as its label, found by exact look-up only.
 //
 // Threads: none of its own; MetricIndex guards it.
 #pragma once
 
-#include <bitset>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
-#include "base/checksum.h"
 #include "base/metric/glob.h"
+#include "storage/index/chunked_array.h"
+#include "storage/index/label_pool.h"
 #include "storage/series_schema.h"
 
 namespace shoal {
@@ -29,7 +30,7 @@ class NameTree {
   static constexpr NodeId kNoNode = 0xffffffff;
 
   struct Match {
-    std::string path;
+    absl::string_view path;  // valid during the visit
     bool is_leaf = false;
     SeriesId series = kNoSeries;  // of a leaf
   };
@@ -49,74 +50,99 @@ class NameTree {
   std::string NameOf(NodeId node) const;
 
   // All branches and leaves that match, ordered by path in byte order; a path that is both comes as
-  // a branch, then as a leaf.
-  std::vector<Match> Glob(const shoal::Glob& glob) const;
+  // a branch, then as a leaf. Ends early when `visit` returns false.
+  void Glob(const shoal::Glob& glob, absl::FunctionRef<bool(const Match& match)> visit) const;
   // Every leaf, ordered by name in byte order.
   void VisitLeaves(absl::FunctionRef<void(absl::string_view name, SeriesId series)> visit) const;
 
+  // About what the tree takes in memory.
+  size_t bytes() const;
+  // Whether one more name might not fit (thousands of millions of them).
+  bool full() const;
+
  private:
-  struct Children {
-    std::vector<NodeId> nodes;  // ascending by label up to `sorted`, in order of arrival behind it
-    size_t sorted = 0;
-  };
+  friend class GlobWalk;
+  using LabelId = LabelPool::Id;
+
   struct Node {
     NodeId parent = kNoNode;
+    LabelId label = LabelPool::kNone;
     SeriesId series = kNoSeries;
-    const char* label = nullptr;  // in the arena
-    uint32_t label_size = 0;
-    std::unique_ptr<Children> children;  // null: none
+    uint32_t children = kNoChildren;  // a block or a Wide, see below
   };
-  struct Key {
-    NodeId parent;
-    absl::string_view label;
+  struct Child {
+    LabelId label = LabelPool::kNone;
+    NodeId node = kNoNode;
   };
-  struct Hasher {
+  // Up to kBlockMax children lie in a block, ascending by label, unused places (kNoNode) behind
+  // them: a literal is found by comparing label ids. More have a Wide.
+  static constexpr uint32_t kBlockSizes[8] = {1, 2, 3, 5, 8, 12, 20, 32};
+  static constexpr size_t kBlockMax = 32;
+  struct LabelKey {
+    LabelId label;
+  };
+  struct ByLabelHash {
     using is_transparent = void;
     const NameTree* tree;
-    size_t operator()(const Key& key) const { return Hash64(key.label, key.parent); }
-    size_t operator()(NodeId node) const { return (*this)(tree->KeyOf(node)); }
+    size_t operator()(LabelKey key) const { return absl::HashOf(key.label); }
+    size_t operator()(NodeId node) const { return absl::HashOf(tree->nodes_[node].label); }
   };
-  struct Equal {
+  struct ByLabelEqual {
     using is_transparent = void;
     const NameTree* tree;
     bool operator()(NodeId a, NodeId b) const { return a == b; }
-    bool operator()(NodeId a, const Key& b) const {
-      const Key key = tree->KeyOf(a);
-      return key.parent == b.parent && key.label == b.label;
-    }
-    bool operator()(const Key& a, NodeId b) const { return (*this)(b, a); }
+    bool operator()(NodeId a, LabelKey b) const { return tree->nodes_[a].label == b.label; }
+    bool operator()(LabelKey a, NodeId b) const { return tree->nodes_[b].label == a.label; }
   };
+  struct Wide {
+    explicit Wide(const NameTree* tree) : by_label(0, ByLabelHash{tree}, ByLabelEqual{tree}) {}
+    // Ascending by label over all runs. A run is never empty and has at most kRunMax children.
+    std::vector<std::vector<NodeId>> runs;
+    absl::flat_hash_set<NodeId, ByLabelHash, ByLabelEqual> by_label;
+  };
+  static constexpr size_t kRunMax = 512;
 
-  Key KeyOf(NodeId node) const {
-    return {nodes_[node].parent, {nodes_[node].label, nodes_[node].label_size}};
-  }
-  absl::string_view Label(NodeId node) const {
-    return {nodes_[node].label, nodes_[node].label_size};
-  }
-  NodeId Child(NodeId parent, absl::string_view label) const;
+  // The value of Node::children: kNoChildren; kWideBit | index into wide_; or the index into
+  // kBlockSizes (3 bits) and the block's place in places_ (28 bits).
+  static constexpr uint32_t kNoChildren = 0xffffffff;
+  static constexpr uint32_t kWideBit = 0x80000000;
+  static constexpr int kPlaceBits = 28;
+  static constexpr size_t kPlacesMax = size_t{1} << kPlaceBits;
+  static bool IsWide(uint32_t children) { return (children & kWideBit) != 0; }
+  static uint32_t SizeClassOf(uint32_t block) { return block >> kPlaceBits; }
+  Child* PlacesOf(uint32_t block) { return &places_[block & (kPlacesMax - 1)]; }
+  const Child* PlacesOf(uint32_t block) const { return &places_[block & (kPlacesMax - 1)]; }
+
+  absl::string_view Label(NodeId node) const { return labels_.Text(nodes_[node].label); }
+  NodeId FindChild(NodeId parent, LabelId label) const;
+  NodeId FindChild(NodeId parent, absl::string_view text) const;
   NodeId ChildOrNew(NodeId parent, absl::string_view label);
-  const char* StoreLabel(absl::string_view label);
-  void AddChild(NodeId parent, NodeId child);
+  void AddChild(NodeId parent, Child child);
   void RemoveChild(NodeId parent, NodeId child);
-
-  using Pattern = std::vector<NodeGlob>;
-  static constexpr size_t kPatternNodesMax = shoal::Glob::kNodesMax;
-  using States = std::bitset<kPatternNodesMax>;
-  static void Closure(const Pattern& pattern, States* states);
-  void GlobBelow(NodeId node, const Pattern& pattern, const States& states,
-                 std::vector<NodeId>* found) const;
-  void VisitBelow(NodeId node, std::string* path,
-                  absl::FunctionRef<void(absl::string_view, SeriesId)> visit) const;
+  // `places` has room for one more than `used`.
+  void InsertPlace(Child* places, size_t used, Child child) const;
+  uint32_t NewBlock(uint32_t size_class);
+  void FreeBlock(uint32_t block);
+  void AddToWide(Wide* wide, NodeId child);
+  void RemoveFromWide(Wide* wide, NodeId child);
+  // The run that holds the label, or where it belongs.
+  size_t RunOf(const Wide& wide, absl::string_view label) const;
+  // The children from the first label on that is not before `from`, ascending by label. Ends early
+  // when `visit` returns false, and returns it then.
+  template <typename Visit>
+  bool ForEachChild(NodeId node, absl::string_view from, Visit visit) const;
 
   static constexpr NodeId kRoot = 0;
   static constexpr NodeId kTaggedRoot = 1;
+  static constexpr size_t kChunkNodes = 1 << 16;
 
-  std::deque<Node> nodes_;
-  std::vector<NodeId> free_;
-  absl::flat_hash_set<NodeId, Hasher, Equal> by_key_;
-  std::vector<std::unique_ptr<char[]>> arena_;  // labels of removed nodes stay until the end
-  size_t arena_left_ = 0;
-  char* arena_next_ = nullptr;
+  LabelPool labels_;
+  ChunkedArray<Node, kChunkNodes> nodes_;
+  std::vector<NodeId> free_nodes_;
+  ChunkedArray<Child, kChunkNodes> places_;
+  std::vector<uint32_t> free_blocks_[8];  // by size class
+  std::vector<std::unique_ptr<Wide>> wide_;
+  std::vector<uint32_t> free_wide_;
 };
 
 }  // namespace shoal

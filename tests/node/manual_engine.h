@@ -27,7 +27,7 @@ class ManualEngine : public Engine {
     done_.push_back(std::move(done));
     changed_.SignalAll();
   }
-  absl::Status Find(const Glob&, absl::FunctionRef<void(const FoundNode&)>) const override {
+  absl::Status Find(const Glob&, absl::FunctionRef<bool(const FoundNode&)>) const override {
     return absl::OkStatus();
   }
   absl::Status ListNames(absl::FunctionRef<void(absl::string_view, SeriesId)>) const override {

@@ -82,6 +82,7 @@ struct EngineHarness {
                     ->Find(*Glob::Compile(name),
                            [&](const FoundNode& node) {
                              if (node.is_leaf) id = node.series;
+                             return true;
                            })
                     .ok());
     return id;

@@ -312,6 +312,7 @@ TEST_F(EngineTest, FindsAndLists) {
                   ->Find(*Glob::Compile("*.*"),
                          [&](const FoundNode& node) {
                            found.push_back(absl::StrCat(node.path, node.is_leaf ? "" : "."));
+                           return true;
                          })
                   .ok());
   EXPECT_THAT(found, ElementsAre("a.b.", "a.b"));

@@ -16,9 +16,10 @@ using ::testing::IsEmpty;
 
 std::vector<std::string> Glob(const NameTree& tree, const std::string& pattern) {
   std::vector<std::string> found;
-  for (const NameTree::Match& match : tree.Glob(*Glob::Compile(pattern))) {
-    found.push_back(match.path + (match.is_leaf ? "" : "."));
-  }
+  tree.Glob(*Glob::Compile(pattern), [&](const NameTree::Match& match) {
+    found.push_back(absl::StrCat(match.path, match.is_leaf ? "" : "."));
+    return true;
+  });
   return found;
 }
 
@@ -43,6 +44,10 @@ TEST_F(NameTreeTest, FindsBranchesAndLeavesInOrder) {
   EXPECT_THAT(Glob(tree_, "nothing.*"), IsEmpty());
   EXPECT_THAT(Glob(tree_, "tagged;host=a.b"), ElementsAre("tagged;host=a.b"));
   EXPECT_THAT(Glob(tree_, "tagged*"), IsEmpty());
+  EXPECT_EQ(tree_.Find("a.b."), kNoSeries);
+  EXPECT_EQ(tree_.Find("a."), kNoSeries);
+  EXPECT_EQ(tree_.Find(".a"), kNoSeries);
+  EXPECT_EQ(tree_.Find(""), kNoSeries);
 }
 
 TEST_F(NameTreeTest, AgreesWithTheGlobOnRandomNamesAndPatterns) {
@@ -69,10 +74,11 @@ TEST_F(NameTreeTest, AgreesWithTheGlobOnRandomNamesAndPatterns) {
       if (glob.Match(name)) expected.push_back(name);
     }
     std::vector<std::string> found;
-    for (const NameTree::Match& match : tree_.Glob(glob)) {
-      if (match.is_leaf) found.push_back(match.path);
+    tree_.Glob(glob, [&](const NameTree::Match& match) {
+      if (match.is_leaf) found.emplace_back(match.path);
       EXPECT_TRUE(glob.Match(match.path)) << match.path;
-    }
+      return true;
+    });
     EXPECT_EQ(found, expected) << pattern;
   }
   std::vector<std::string> all;
@@ -89,10 +95,89 @@ TEST_F(NameTreeTest, ManyDepthWildcardsCostLinearTime) {
 
 TEST_F(NameTreeTest, WideBranchesKeepLookUpAndOrder) {
   for (int i = 0; i < 20'000; ++i) Add(absl::StrCat("wide.n", (i * 7919) % 20'000));
-  EXPECT_EQ(tree_.Glob(*Glob::Compile("wide.n1999*")).size(), 11u);
-  EXPECT_EQ(tree_.Find("wide.n12345"),
-            nodes_.count("wide.n12345") ? tree_.Find("wide.n12345") : kNoSeries);
+  EXPECT_EQ(Glob(tree_, "wide.n1999*").size(), 11u);
   EXPECT_NE(tree_.Find("wide.n12345"), kNoSeries);
+}
+
+TEST_F(NameTreeTest, PathsComeInByteOrderAlsoWhereALabelIsTheStartOfItsSibling) {
+  for (const char* name : {"a.x", "a-b.x", "a-.x", "a-b-c.x", "a", "a!.x", "aa.x", "a-b.y.z"})
+    Add(name);
+  for (const char* pattern : {"**", "*.x", "*.*", "a*.*"}) {
+    std::vector<std::string> paths;
+    tree_.Glob(*Glob::Compile(pattern), [&](const NameTree::Match& match) {
+      paths.emplace_back(match.path);
+      return true;
+    });
+    EXPECT_TRUE(std::is_sorted(paths.begin(), paths.end())) << ::testing::PrintToString(paths);
+  }
+  EXPECT_THAT(Glob(tree_, "*.x"), ElementsAre("a!.x", "a-.x", "a-b-c.x", "a-b.x", "a.x", "aa.x"));
+}
+
+TEST_F(NameTreeTest, AVisitorThatHasHadEnoughIsNotCalledAgain) {
+  for (int i = 0; i < 1000; ++i) Add(absl::StrCat("n", i, ".x"));
+  for (const char* pattern : {"*.x", "{n1,n2,n3}.x", "**"}) {
+    int calls = 0;
+    tree_.Glob(*Glob::Compile(pattern), [&](const NameTree::Match&) { return ++calls < 2; });
+    EXPECT_EQ(calls, 2) << pattern;
+  }
+}
+
+TEST_F(NameTreeTest, NodesAndLabelsOfRemovedNamesAreUsedAgain) {
+  for (int round = 0; round < 50; ++round) {
+    for (int i = 0; i < 2000; ++i)
+      Add(absl::StrCat("pod-", std::string(100, 'x'), round, "-", i, ".user"));
+    for (const auto& [name, node] : nodes_) tree_.Remove(node);
+    nodes_.clear();
+    if (round == 0) continue;
+    EXPECT_LE(tree_.bytes(), 6u << 20) << round;
+  }
+  EXPECT_THAT(Glob(tree_, "**"), IsEmpty());
+}
+
+// Wide levels, names that share starts, removals, against a plain set.
+TEST_F(NameTreeTest, AgreesWithASetThroughThousandsOfChanges) {
+  std::mt19937 random(9);
+  const auto label = [&random] {
+    static const char* const kParts[] = {"a", "b", "-", "a-", "+", "z"};
+    std::string text = absl::StrCat("h", random() % 400);
+    while (random() % 3 == 0) text += kParts[random() % 6];
+    return text;
+  };
+  std::set<std::string> names;
+  for (int i = 0; i < 30'000; ++i) {
+    std::string name = label();
+    for (size_t depth = random() % 3; depth > 0; --depth) absl::StrAppend(&name, ".", label());
+    if (random() % 9 == 0) name += ";k=v";
+    if (names.insert(name).second) {
+      EXPECT_EQ(tree_.Find(name), kNoSeries);
+      Add(name);
+      EXPECT_EQ(tree_.NameOf(nodes_[name]), name);
+    }
+    if (i % 2 == 0) {
+      auto it = names.lower_bound(label());
+      if (it == names.end()) continue;
+      tree_.Remove(nodes_[*it]);
+      EXPECT_EQ(tree_.Find(*it), kNoSeries);
+      names.erase(it);
+    }
+    if (i % 5000 != 4999) continue;
+    std::vector<std::string> all;
+    tree_.VisitLeaves([&](absl::string_view leaf, SeriesId) { all.emplace_back(leaf); });
+    ASSERT_EQ(all, std::vector<std::string>(names.begin(), names.end()));
+    for (const char* pattern : {"h1*", "*.h2*.*", "**.h3?a*", "{h10,h11a,h12*}.*", "h5[0-9]-"}) {
+      const auto glob = *Glob::Compile(pattern);
+      std::vector<std::string> expected;
+      for (const std::string& n : names) {
+        if (glob.Match(n)) expected.push_back(n);
+      }
+      std::vector<std::string> found;
+      tree_.Glob(glob, [&](const NameTree::Match& match) {
+        if (match.is_leaf) found.emplace_back(match.path);
+        return true;
+      });
+      ASSERT_EQ(found, expected) << pattern;
+    }
+  }
 }
 
 class MetricIndexTest : public ::testing::Test {
