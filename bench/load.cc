@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -11,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/checksum.h"
 #include "base/status_macros.h"
+#include "bench/fleet.h"
 #include "bench/latency.h"
 #include "bench/tcp_connection.h"
 
@@ -24,49 +23,6 @@ using SteadyClock = std::chrono::steady_clock;
 double SecondsSince(SteadyClock::time_point begun) {
   return std::chrono::duration<double>(SteadyClock::now() - begun).count();
 }
-
-// The mixed fleet of the project's figures: 20 % constants, 30 % counters, 40 % gauges with two
-// decimals, 10 % random doubles. A pure function, so that a reader can check what it gets.
-class ValueShape {
- public:
-  ValueShape(uint64_t seed, int64_t series)
-      : series_(series), state_(Hash64(&series, sizeof(series), seed)) {
-    walk_ = static_cast<int64_t>(state_ % 100'000);
-  }
-  void AppendNext(std::string* line) {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    const uint64_t random = state_ >> 33;
-    char text[40];
-    char* end = text;
-    switch (series_ % 10) {
-      case 0:
-      case 1:
-        end = std::to_chars(text, text + sizeof(text), series_ % 97).ptr;
-        break;
-      case 2:
-      case 3:
-      case 4:
-        walk_ += static_cast<int64_t>(random % 1000);
-        end = std::to_chars(text, text + sizeof(text), walk_).ptr;
-        break;
-      case 9:
-        end = std::to_chars(text, text + sizeof(text), static_cast<double>(random) / 4294967296.0)
-                  .ptr;
-        break;
-      default:
-        walk_ += static_cast<int64_t>(random % 2001) - 1000;
-        end = std::to_chars(text, text + sizeof(text), static_cast<double>(walk_) / 100,
-                            std::chars_format::fixed, 2)
-                  .ptr;
-    }
-    line->append(text, static_cast<size_t>(end - text));
-  }
-
- private:
-  int64_t series_;
-  uint64_t state_;
-  int64_t walk_;
-};
 
 struct Worker {
   int64_t first_series = 0;
@@ -80,12 +36,11 @@ struct Worker {
 // One connection's share: step after step, all its series in each.
 absl::Status SendShare(const LoadOptions& options, const HostPort& to, int64_t first_sec,
                        SteadyClock::time_point begun, Worker* worker) {
-  std::vector<ValueShape> shapes;
+  std::vector<FleetSeries> shapes;
   std::vector<std::string> names;
   for (int64_t series = worker->first_series; series < worker->last_series; ++series) {
     shapes.emplace_back(options.seed, series);
-    names.push_back(
-        absl::StrFormat("%s.host%05d.metric%03d", options.prefix, series / 100, series % 100));
+    names.push_back(FleetName(options.prefix, series));
   }
   const double rate = static_cast<double>(options.rate) / static_cast<double>(options.connections);
   std::string buffer;
@@ -111,7 +66,7 @@ absl::Status SendShare(const LoadOptions& options, const HostPort& to, int64_t f
         connection.emplace(std::move(opened));
       }
       buffer.append(names[i]).push_back(' ');
-      shapes[i].AppendNext(&buffer);
+      shapes[i].Next().AppendTo(&buffer);
       buffer.append(tail);
       ++worker->sent;
       ++in_batch;
@@ -137,8 +92,9 @@ absl::Status RunLoad(const LoadOptions& options) {
   const int64_t now_sec = std::chrono::duration_cast<std::chrono::seconds>(
                               std::chrono::system_clock::now().time_since_epoch())
                               .count();
+  const int64_t until_sec = options.until_sec > 0 ? options.until_sec : now_sec;
   const int64_t first_sec =
-      now_sec - now_sec % options.step_sec - (options.points - 1) * options.step_sec;
+      until_sec - until_sec % options.step_sec - (options.points - 1) * options.step_sec;
   std::vector<Worker> workers(static_cast<size_t>(connections));
   std::vector<std::thread> threads;
   const auto begun = SteadyClock::now();

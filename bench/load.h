@@ -16,12 +16,13 @@ struct LoadOptions {
   int64_t connections = 2;        // series are divided among them
   int64_t rate = 0;               // points per second over all connections; 0: as fast as it goes
   int64_t batch_points = 10'000;  // a connection is closed, and so acknowledged, after this many
+  int64_t until_sec = 0;          // time of the newest points; 0: now
   std::string prefix = "bench";
   uint64_t seed = 1;
   bool json = false;
 };
 
-// The newest points are as old as now. Unavailable when an acknowledgement fails: the report says
+// Unavailable when an acknowledgement fails: the report says
 // how far it came.
 absl::Status RunLoad(const LoadOptions& options);
 

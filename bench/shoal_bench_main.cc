@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "bench/load.h"
+#include "bench/node_load.h"
 #include "bench/query_load.h"
 
 namespace shoal {
@@ -20,12 +21,17 @@ namespace {
 
 constexpr char kHelp[] =
     R"(Usage: shoal-bench load [options]        send series over the line protocol, time the acknowledgements
+       shoal-bench node [options]        writes to one node as a router does, times the acknowledgements
        shoal-bench query [options] URL...  ask URLs over and over, time the answers
        shoal-bench --help | --version
 
 load:   --to HOST:PORT (127.0.0.1:2003)  --series N (10000)  --points N (60, per series)  --step SECONDS (10)
         --connections N (2)  --rate POINTS_PER_SECOND (0: as fast as it goes)  --batch POINTS (10000, then the
-        connection is closed and so acknowledged)  --prefix TEXT (bench)  --seed N (1)  --json
+        connection is closed and so acknowledged)  --until UNIX_SECONDS (of the newest points; 0: now)
+        --prefix TEXT (bench)  --seed N (1)  --json
+node:   --to HOST:PORT (127.0.0.1:7401)  --cluster NAME  --node NAME  --series N (10000)  --points N (60, per series)
+        --step SECONDS (10)  --batch POINTS (16384)  --window BATCHES (64, not acknowledged yet)
+        --until UNIX_SECONDS (0: now)  --prefix TEXT (bench)  --seed N (1)  --json
 query:  --clients N (1)  --requests N (1000)  --warmup N (50, of each client)  --json
 )";
 
@@ -82,6 +88,7 @@ absl::Status ParseLoad(const std::vector<std::string>& args, LoadOptions* option
                               {"--connections", &options->connections},
                               {"--rate", &options->rate},
                               {"--batch", &options->batch_points},
+                              {"--until", &options->until_sec},
                               {"--seed", &seed}},
                              {{"--to", &options->to}, {"--prefix", &options->prefix}},
                              {{"--json", &options->json}}};
@@ -93,6 +100,36 @@ absl::Status ParseLoad(const std::vector<std::string>& args, LoadOptions* option
       options->connections < 1 || options->batch_points < 1) {
     return absl::InvalidArgumentError(
         "--series, --points, --step, --connections and --batch must be at least 1");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseNode(const std::vector<std::string>& args, NodeLoadOptions* options) {
+  int64_t seed = 1;
+  std::vector<std::string> positional;
+  const OptionTable table = {{{"--series", &options->series},
+                              {"--points", &options->points},
+                              {"--step", &options->step_sec},
+                              {"--batch", &options->batch_points},
+                              {"--window", &options->window_batches},
+                              {"--until", &options->until_sec},
+                              {"--seed", &seed}},
+                             {{"--to", &options->to},
+                              {"--cluster", &options->cluster},
+                              {"--node", &options->node},
+                              {"--prefix", &options->prefix}},
+                             {{"--json", &options->json}}};
+  SHOAL_RETURN_IF_ERROR(table.Parse(args, &positional));
+  options->seed = static_cast<uint64_t>(seed);
+  if (!positional.empty())
+    return absl::InvalidArgumentError(absl::StrCat("unexpected '", positional[0], "'"));
+  if (options->cluster.empty() || options->node.empty()) {
+    return absl::InvalidArgumentError("node needs --cluster and --node, as in the topology");
+  }
+  if (options->series < 1 || options->points < 1 || options->step_sec < 1 ||
+      options->window_batches < 1 || options->batch_points < 1) {
+    return absl::InvalidArgumentError(
+        "--series, --points, --step, --window and --batch must be at least 1");
   }
   return absl::OkStatus();
 }
@@ -134,6 +171,10 @@ int Main(int argc, char** argv) {
     LoadOptions options;
     if (status = ParseLoad(args, &options); !status.ok()) return Usage(status);
     status = RunLoad(options);
+  } else if (command == "node") {
+    NodeLoadOptions options;
+    if (status = ParseNode(args, &options); !status.ok()) return Usage(status);
+    status = RunNodeLoad(options);
   } else if (command == "query") {
     QueryLoadOptions options;
     if (status = ParseQuery(args, &options); !status.ok()) return Usage(status);

@@ -109,7 +109,10 @@ QueryService::QueryService(NodeContext* context)
                                            "Queries that ended with an error")),
       fetch_seconds_(context->metrics->AddHistogram("shoal_node_fetch_seconds",
                                                     "Duration of Fetch on the node",
-                                                    MetricRegistry::LatencyBounds())) {}
+                                                    MetricRegistry::LatencyBounds())),
+      find_seconds_(context->metrics->AddHistogram("shoal_node_find_seconds",
+                                                   "Duration of Find on the node",
+                                                   MetricRegistry::LatencyBounds())) {}
 
 absl::StatusOr<Engine*> QueryService::OpenEngine() const {
   Engine* engine = context_->engine.load();
@@ -202,7 +205,11 @@ absl::Status QueryService::FetchAll(grpc::ServerContext* call, const v1::FetchRe
 
 grpc::Status QueryService::Find(grpc::ServerContext* call, const v1::FindRequest& request,
                                 grpc::ServerWriter<v1::FindResponse>* writer) {
-  return Finish(FindAll(call, request, writer));
+  const auto started = std::chrono::steady_clock::now();
+  const absl::Status status = FindAll(call, request, writer);
+  find_seconds_->Observe(
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  return Finish(status);
 }
 
 absl::Status QueryService::FindAll(grpc::ServerContext* call, const v1::FindRequest& request,

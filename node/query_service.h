@@ -63,6 +63,7 @@ class QueryService {
   Counter* const damaged_;
   Counter* const failed_;
   Histogram* const fetch_seconds_;
+  Histogram* const find_seconds_;
 };
 
 }  // namespace shoal
