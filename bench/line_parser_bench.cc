@@ -1,8 +1,10 @@
 // What a point costs the router before it is on the wire: parsing, the name table, batching.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -48,22 +50,36 @@ void BM_FrameAndParse(benchmark::State& state) {
 }
 BENCHMARK(BM_FrameAndParse);
 
+// Names that are known, in the order in which they were first seen (as an agent sends them), or at
+// random.
 void BM_NameTableHit(benchmark::State& state) {
-  const int names = static_cast<int>(state.range(0));
+  const size_t names = static_cast<size_t>(state.range(0));
+  const bool in_order = state.range(1) != 0;
   std::vector<std::string> raw;
-  for (int i = 0; i < names; ++i) raw.push_back(absl::StrCat("servers.rack.host", i, ".cpu.user"));
   NameTable table({.partition_count = 16384});
+  uint32_t ref = 0;
+  for (size_t i = 0; i < names; ++i) {
+    raw.push_back(absl::StrCat("servers.rack.host", i, ".cpu.user"));
+    table.Find(raw.back(), &ref);
+  }
+  if (!in_order) std::shuffle(raw.begin(), raw.end(), std::minstd_rand(1));
   size_t at = 0;
+  uint64_t random = 1;
   for (auto _ : state) {
-    uint32_t ref = 0;
     table.Find(raw[at], &ref);
     benchmark::DoNotOptimize(ref);
-    // A stride, so that large tables are met as at random.
-    at = (at + 7919) % raw.size();
+    if (in_order) {
+      if (++at == raw.size()) at = 0;
+    } else {
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      at = (random >> 33) % raw.size();
+    }
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_NameTableHit)->Arg(1000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(BM_NameTableHit)
+    ->ArgNames({"names", "in_order"})
+    ->ArgsProduct({{1000, 100'000, 1'000'000}, {0, 1}});
 
 void BM_NameTableNewName(benchmark::State& state) {
   NameTable table({.partition_count = 16384});

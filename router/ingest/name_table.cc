@@ -9,6 +9,10 @@ namespace shoal {
 namespace {
 
 constexpr size_t kFirstSlots = 1024;
+// Guesses are made while at most so many of the last have been wrong; below the minimum only
+// counted.
+constexpr int kConfidenceMax = 16;
+constexpr int kConfidenceMin = 8;
 
 uint64_t RandomSeed() {
   std::random_device device;
@@ -24,6 +28,29 @@ NameTable::NameTable(const Options& options) : options_(options), seed_(RandomSe
 uint64_t NameTable::HashOf(absl::string_view raw) const { return Hash64(raw, seed_); }
 
 NameError NameTable::Find(absl::string_view raw, uint32_t* ref) {
+  // Senders name their series in the same order again and again. The name that came after the last
+  // one before lies beside it in memory, most often; the slot of its hash lies anywhere.
+  const uint32_t guess = last_ref_ < successors_.size() ? successors_[last_ref_] : 0;
+  if (confidence_ >= kConfidenceMin && guess < book_->size()) {
+    if (book_->raw(guess) == raw) {
+      confidence_ = kConfidenceMax;
+      *ref = last_ref_ = guess;
+      return NameError::kNone;
+    }
+    --confidence_;
+  }
+  if (const NameError error = FindHashed(raw, ref); error != NameError::kNone) return error;
+  // A guess costs a look at the name; without one it can still be told whether it would have been
+  // right.
+  if (*ref == guess && confidence_ < kConfidenceMax) ++confidence_;
+  // Not across generations: BeginGeneration has emptied successors_.
+  if (last_ref_ < successors_.size()) successors_[last_ref_] = *ref;
+  if (*ref == successors_.size()) successors_.push_back(*ref + 1);
+  last_ref_ = *ref;
+  return NameError::kNone;
+}
+
+NameError NameTable::FindHashed(absl::string_view raw, uint32_t* ref) {
   const uint64_t hash = HashOf(raw);
   const uint32_t tag = static_cast<uint32_t>(hash >> 32);
   const size_t mask = slots_.size() - 1;
@@ -63,6 +90,8 @@ void NameTable::BeginGeneration() {
   ++generations_;
   book_ = std::make_shared<NameBook>(options_.names_max, options_.bytes_max);
   slots_.assign(kFirstSlots, Slot());
+  successors_.clear();
+  last_ref_ = 0;
 }
 
 }  // namespace shoal

@@ -37,6 +37,7 @@ class NameTable {
     uint32_t tag = 0;           // high half of the hash
     uint32_t ref_plus_one = 0;  // 0: empty
   };
+  NameError FindHashed(absl::string_view raw, uint32_t* ref);
   uint64_t HashOf(absl::string_view raw) const;
   NameError Insert(absl::string_view raw, uint64_t hash, uint32_t* ref);
   void Place(uint64_t hash, uint32_t ref);
@@ -48,6 +49,11 @@ class NameTable {
   const uint64_t seed_;
   std::shared_ptr<NameBook> book_;
   std::vector<Slot> slots_;  // power of two, at most 3/4 full
+  // By ref: the ref that was asked for after it the last time, at first the one made after it. A
+  // guess, checked before it is believed.
+  std::vector<uint32_t> successors_;
+  uint32_t last_ref_ = 0;
+  int confidence_ = 0;
   uint64_t generations_ = 0;
 };
 

@@ -33,6 +33,31 @@ TEST(NameTableTest, SameNameHasSameRefAcrossGrowth) {
   EXPECT_EQ(table.book()->size(), 10'000u);
 }
 
+TEST(NameTableTest, RefsAreRightInAnyOrderOfAsking) {
+  NameTable table({.partition_count = kPartitions});
+  std::vector<std::string> names;
+  for (int i = 0; i < 500; ++i) names.push_back(absl::StrCat("order.n", i));
+  std::vector<uint32_t> refs;
+  for (const std::string& name : names) refs.push_back(MustFind(&table, name));
+  uint64_t random = 1;
+  for (int round = 0; round < 20; ++round) {
+    for (size_t k = 0; k < names.size(); ++k) {
+      size_t i = k;                                  // as they were first seen
+      if (round % 4 == 1) i = names.size() - 1 - k;  // backwards
+      if (round % 4 == 2) i = k / 2;                 // each twice
+      if (round % 4 == 3) {                          // at random
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        i = (random >> 33) % names.size();
+      }
+      ASSERT_EQ(MustFind(&table, names[i]), refs[i]) << names[i];
+    }
+  }
+  uint32_t ref = 0;
+  EXPECT_EQ(table.Find("order..n", &ref), NameError::kEmptyNode);
+  EXPECT_EQ(MustFind(&table, "order.n0"), refs[0]);
+  EXPECT_EQ(table.book()->size(), names.size());
+}
+
 TEST(NameTableTest, TaggedNamesAreCanonicalBeforeTheyAreHashed) {
   NameTable table({.partition_count = kPartitions});
   const uint32_t one = MustFind(&table, "disk.used;rack=a1;dc=x");
