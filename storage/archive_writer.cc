@@ -1,19 +1,21 @@
 #include "storage/archive_writer.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "base/logging.h"
 #include "base/metric/series.h"
 #include "base/status_macros.h"
+#include "storage/coarse_batch.h"
 #include "storage/ring/rollup.h"
 
 namespace shoal {
 namespace {
 
-// Steps of one recomputation: bounds its memory.
+// Steps of one recomputation or merge: bounds its memory.
 constexpr int64_t kStepsPerRun = 4096;
+// A merge reads and writes the steps between two points along with them when there are no more.
+constexpr int64_t kGapMax = 64;
 const int64_t kStripeSteps = RingStoreOptions().stripe_steps;
 
 absl::Span<const Point> Before(absl::Span<const Point> points, int64_t time_sec) {
@@ -31,53 +33,6 @@ absl::Span<const Point> After(absl::Span<const Point> points, int64_t time_sec) 
 }
 
 }  // namespace
-
-absl::Status RollUpFromRings(const RingStore& rings, SchemaId schema_id, const SeriesSchema& schema,
-                             SeriesId series, size_t k, int64_t start_sec, size_t count,
-                             std::vector<CoarsePoint>* points) {
-  const int64_t step = schema.archives[k].step_sec;
-  const int64_t finer_step = schema.archives[k - 1].step_sec;
-  const size_t finer_count = count * static_cast<size_t>(step / finer_step);
-  absl::Status status;
-  if (k == 1) {
-    std::vector<double> fine(finer_count, kAbsent);
-    status = rings.Read({schema_id, 0}, series, start_sec, absl::MakeSpan(fine));
-    *points = RollUpFine(schema.aggregation, finer_step, step, start_sec, fine);
-  } else {
-    std::vector<CoarsePoint> finer(finer_count);
-    status = rings.ReadCoarse({schema_id, static_cast<uint8_t>(k - 1)}, series, start_sec,
-                              absl::MakeSpan(finer));
-    *points = RollUpCoarse(schema.aggregation, finer_step, step, start_sec, finer);
-  }
-  return status;
-}
-
-class ArchiveWriter::CoarseBatch {
- public:
-  void Add(SeriesId series, const CoarsePoint& point) {
-    if (spans_.empty() || spans_.back().series != series)
-      spans_.push_back({series, points_.size(), 0});
-    points_.push_back(point);
-    ++spans_.back().count;
-  }
-  absl::Status WriteTo(RingStore* rings, ArchiveKey key) const {
-    if (points_.empty()) return absl::OkStatus();
-    std::vector<SeriesCoarsePoints> batch;
-    for (const auto& [series, start, count] : spans_) {
-      batch.push_back({series, absl::MakeConstSpan(points_).subspan(start, count)});
-    }
-    return rings->WriteCoarse(key, batch);
-  }
-
- private:
-  struct SeriesSpan {
-    SeriesId series;
-    size_t start;
-    size_t count;
-  };
-  std::vector<SeriesSpan> spans_;
-  std::vector<CoarsePoint> points_;
-};
 
 absl::Status ArchiveWriter::Write(SchemaId schema_id, const SeriesSchema& schema,
                                   absl::Span<const SeriesPoints> series, int64_t now_sec) {
@@ -119,46 +74,59 @@ absl::Status ArchiveWriter::Write(SchemaId schema_id, const SeriesSchema& schema
 absl::Status ArchiveWriter::MergeUncovered(SchemaId schema_id, const SeriesSchema& schema, size_t k,
                                            absl::Span<const SeriesPoints> late, int64_t now_sec) {
   const ArchiveKey key{schema_id, static_cast<uint8_t>(k)};
+  const AggregateColumns columns(schema.aggregation);
   const int64_t step = schema.archives[k].step_sec;
   const int64_t uncovered_before = AlignUp(now_sec - schema.archives[k - 1].retention_sec(), step);
-  CoarseBatch batch;
-  std::vector<CoarsePoint> stored;
+  CoarseBatch batch(rings_, key, columns.size());
+  std::vector<double> merged(columns.size());
   for (const SeriesPoints& item : late) {
     const absl::Span<const Point> points =
         After(Before(item.points, uncovered_before), now_sec - schema.archives[k].retention_sec());
-    int64_t stored_start = 0;
     for (size_t i = 0; i < points.size();) {
-      const int64_t start = AlignDown(points[i].timestamp_sec, step);
-      size_t last = i;
-      while (last < points.size() && points[last].timestamp_sec < start + step) ++last;
       // Backfill comes in runs: one look at the ring for many steps.
-      if (i == 0 || start >= stored_start + step * static_cast<int64_t>(stored.size())) {
-        const int64_t steps_left = (points.back().timestamp_sec - start) / step + 1;
-        stored_start = start;
-        stored.assign(static_cast<size_t>(std::min(steps_left, kStepsPerRun)), CoarsePoint());
-        const absl::Status status =
-            rings_->ReadCoarse(key, item.series, start, absl::MakeSpan(stored));
-        if (!status.ok())
-          LogWarning("flusher", "a late point meets a bad page: ", status.message());
+      const int64_t start = AlignDown(points[i].timestamp_sec, step);
+      int64_t end = start + step;
+      for (size_t j = i; j < points.size(); ++j) {
+        const int64_t next = AlignDown(points[j].timestamp_sec, step);
+        if (next > end + kGapMax * step || next >= start + kStepsPerRun * step) break;
+        end = next + step;
       }
-      CoarsePoint point = stored[static_cast<size_t>((start - stored_start) / step)];
-      point.timestamp_sec = start;
-      const std::optional<CoarsePoint> merged = WithLatePoints(
-          *rings_, schema_id, schema, item.series, k, point, points.subspan(i, last - i));
-      if (merged.has_value()) batch.Add(item.series, *merged);
-      i = last;
+      const size_t steps = static_cast<size_t>((end - start) / step);
+      const absl::Span<double> cells = batch.Append(item.series, start, steps);
+      const absl::Status status = rings_->ReadCoarse(key, item.series, start, steps, cells);
+      if (!status.ok()) LogWarning("flusher", "a late point meets a bad page: ", status.message());
+      bool changed = false;
+      while (i < points.size() && points[i].timestamp_sec < end) {
+        const int64_t at = AlignDown(points[i].timestamp_sec, step);
+        size_t last = i;
+        while (last < points.size() && points[last].timestamp_sec < at + step) ++last;
+        const size_t n = static_cast<size_t>((at - start) / step);
+        for (size_t column = 0; column < columns.size(); ++column)
+          merged[column] = cells[column * steps + n];
+        if (MergeLatePoints(*rings_, schema_id, schema, columns, item.series, k, at,
+                            points.subspan(i, last - i), absl::MakeSpan(merged))) {
+          changed = true;
+          for (size_t column = 0; column < columns.size(); ++column)
+            cells[column * steps + n] = merged[column];
+        }
+        i = last;
+      }
+      if (!changed) batch.DropLast();
+      SHOAL_RETURN_IF_ERROR(batch.WriteIfLarge());
     }
   }
-  return batch.WriteTo(rings_, key);
+  return batch.Write();
 }
 
 absl::Status ArchiveWriter::Recompute(SchemaId schema_id, const SeriesSchema& schema, size_t k,
                                       absl::Span<const SeriesPoints> late, int64_t now_sec) {
   const ArchiveKey key{schema_id, static_cast<uint8_t>(k)};
+  const ArchiveKey finer{schema_id, static_cast<uint8_t>(k - 1)};
+  const AggregateColumns columns(schema.aggregation);
   const int64_t step = schema.archives[k].step_sec;
   const int64_t rolled_until = rings_->RolledUntil(key);
-  CoarseBatch batch;
-  std::vector<CoarsePoint> computed;
+  CoarseBatch batch(rings_, key, columns.size());
+  std::vector<double> cells;
   for (const SeriesPoints& item : late) {
     const absl::Span<const Point> points = item.points;
     for (size_t i = 0; i < points.size();) {
@@ -177,18 +145,22 @@ absl::Status ArchiveWriter::Recompute(SchemaId schema_id, const SeriesSchema& sc
         end = std::max(end, next + step);
         ++last;
       }
+      const size_t steps = static_cast<size_t>((end - start) / step);
+      const size_t finer_steps = steps * StepsPerStep(schema, k);
+      cells.resize(finer_steps * FinerColumns(columns, k));
       const absl::Status status =
-          RollUpFromRings(*rings_, schema_id, schema, item.series, k, start,
-                          static_cast<size_t>((end - start) / step), &computed);
+          k == 1
+              ? rings_->Read(finer, item.series, start, absl::MakeSpan(cells))
+              : rings_->ReadCoarse(finer, item.series, start, finer_steps, absl::MakeSpan(cells));
       if (!status.ok()) LogWarning("flusher", "recomputing rolled-up steps: ", status.message());
-      for (const CoarsePoint& point : computed) {
-        if (point.count > 0) batch.Add(item.series, point);
-      }
+      if (RollUpArchive(schema, columns, k, cells, batch.Append(item.series, start, steps)) == 0)
+        batch.DropLast();
+      SHOAL_RETURN_IF_ERROR(batch.WriteIfLarge());
       while (last < points.size() && points[last].timestamp_sec < end) ++last;
       i = last;
     }
   }
-  return batch.WriteTo(rings_, key);
+  return batch.Write();
 }
 
 }  // namespace shoal

@@ -24,9 +24,6 @@ class ArchiveWriter {
                      absl::Span<const SeriesPoints> series, int64_t now_sec);
 
  private:
-  // Coarse points of several series, ready for WriteCoarse.
-  class CoarseBatch;
-
   // Merges points into steps of archive k that archive k-1 does not cover any more.
   absl::Status MergeUncovered(SchemaId schema_id, const SeriesSchema& schema, size_t k,
                               absl::Span<const SeriesPoints> late, int64_t now_sec);
@@ -36,11 +33,5 @@ class ArchiveWriter {
 
   RingStore* const rings_;
 };
-
-// Steps [start_sec, start_sec + count * step) of archive k computed from what the rings hold of
-// archive k-1. DataLoss when a page was bad; the result has the rest.
-absl::Status RollUpFromRings(const RingStore& rings, SchemaId schema_id, const SeriesSchema& schema,
-                             SeriesId series, size_t k, int64_t start_sec, size_t count,
-                             std::vector<CoarsePoint>* points);
 
 }  // namespace shoal

@@ -8,7 +8,7 @@
 
 namespace shoal {
 
-inline constexpr int kDataFormatVersion = 1;  // of the folder as a whole; frozen in each IDENTITY
+inline constexpr int kDataFormatVersion = 2;  // of the folder as a whole; frozen in each IDENTITY
 
 // OK when `dir` is absent, empty, or belongs to this node of this cluster in a format that this
 // program knows. FailedPrecondition otherwise, with a text that says which. Changes nothing.

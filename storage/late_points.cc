@@ -11,66 +11,94 @@
 namespace shoal {
 namespace {
 
-// A point to merge into a coarse step, as the change that it makes to it.
+using Method = AggregationMethod;
+
+// A point to merge into a coarse step, and the one that it replaces (NaN: none that is known of).
 struct LatePoint {
   double value = 0;
-  double more_value = 0;  // to the sum
-  double more_count = 0;  // to the count; 0 when it replaces a point
+  double old = kAbsent;
+  double more() const { return std::isnan(old) ? value : value - old; }
 };
 
-// The step with the points merged in, at least one.
-CoarsePoint MergeLate(const SeriesSchema& schema, size_t k, CoarsePoint stored,
-                      absl::Span<const LatePoint> points) {
-  const AggregationMethod method = schema.aggregation.method;
-  const bool known = stored.count > 0 && !std::isnan(stored.value);
-  double more_value = 0;
-  double more_count = 0;
-  std::vector<double> values;
-  if (known) values.push_back(stored.value);
+// Squared deviations of a step with `count` points of the sum `sum`, as points come and go.
+double MergeSquares(double squares, double sum, double count, absl::Span<const LatePoint> points) {
+  const auto move = [&](double value, double sign) {
+    const double before = count > 0 ? sum / count : value;
+    sum += sign * value;
+    count += sign;
+    const double after = count > 0 ? sum / count : value;
+    squares = std::max(0.0, squares + sign * (value - before) * (value - after));
+  };
   for (const LatePoint& point : points) {
-    more_value += point.more_value;
-    more_count += point.more_count;
-    values.push_back(point.value);
+    if (!std::isnan(point.old) && count > 0) move(point.old, -1);
+    move(point.value, 1);
   }
-  const absl::Span<const double> all(values);
-  const absl::Span<const double> fresh = all.subspan(known ? 1 : 0);
-  CoarsePoint merged{stored.timestamp_sec, 0, 1};
-  switch (method) {
-    case AggregationMethod::kAverage:
-      merged.value = (known ? stored.value : 0) + more_value;
-      // A replacement (no more count) of a point that this step does not know of is a new point.
-      merged.count = std::max((known ? stored.count : 0) + more_count, 1.0);
-      break;
-    case AggregationMethod::kSum:
-      merged.value = (known ? stored.value : 0) + more_value;
-      break;
-    case AggregationMethod::kCount:
-      merged.value = std::max((known ? stored.value : 0) + more_count, 1.0);
-      break;
-    case AggregationMethod::kAvgZero: {
-      const double slots =
-          static_cast<double>(schema.archives[k].step_sec / schema.archives[0].step_sec);
-      merged.value = (known ? stored.value : 0) + more_value / slots;
-      break;
+  return squares;
+}
+
+class LateMerge {
+ public:
+  LateMerge(const SeriesSchema& schema, const AggregateColumns& columns, size_t k,
+            absl::Span<const LatePoint> points)
+      : columns_(columns), points_(points) {
+    slots_ = static_cast<size_t>(schema.archives[k].step_sec / schema.archives[0].step_sec);
+    for (const LatePoint& point : points) {
+      more_value_ += point.more();
+      more_count_ += std::isnan(point.old) ? 1 : 0;
+      fresh_.push_back(point.value);
     }
-    case AggregationMethod::kMax:
-    case AggregationMethod::kMin:
-    case AggregationMethod::kAbsMax:
-    case AggregationMethod::kAbsMin:
-    case AggregationMethod::kFirst:
-    case AggregationMethod::kLast:
-    case AggregationMethod::kMultiply:
-      merged.value = Aggregate(method, all, 0);
-      break;
-    case AggregationMethod::kMedian:
-    case AggregationMethod::kRange:
-    case AggregationMethod::kStddev:
-      // The step's value does not tell what it was made of: as in whisper, what is written last
-      // stands.
-      merged.value = Aggregate(method, fresh, 0);
-      break;
   }
-  return merged;
+
+  // The new value of a column of the step; `stored` has all columns.
+  double Column(size_t column, absl::Span<const double> stored) const {
+    const bool known = !std::isnan(stored[0]);
+    const double base = known ? stored[column] : 0;
+    const AggregateSpec spec = columns_.specs()[column];
+    switch (spec.method) {
+      case Method::kSum:
+        return base + more_value_;
+      case Method::kCount:
+        // A replacement of a point that this step does not know of is a new point.
+        return std::max(base + more_count_, 1.0);
+      case Method::kAvgZero:
+        return base + more_value_ / static_cast<double>(slots_);
+      case Method::kSquares:
+        return MergeSquares(base, Stored(Method::kSum, known, stored),
+                            Stored(Method::kCount, known, stored), points_);
+      case Method::kMedian:
+      case Method::kPercentile:
+        // The step's value does not tell what it was made of: what is written last stands.
+        return AggregateKnown(spec, fresh_, fresh_.size());
+      default: {
+        std::vector<double> all;
+        if (known) all.push_back(base);
+        all.insert(all.end(), fresh_.begin(), fresh_.end());
+        return AggregateKnown(spec, all, all.size());
+      }
+    }
+  }
+
+ private:
+  double Stored(Method method, bool known, absl::Span<const double> stored) const {
+    return known ? stored[static_cast<size_t>(columns_.Find({method, 0}))] : 0;
+  }
+
+  const AggregateColumns& columns_;
+  const absl::Span<const LatePoint> points_;
+  size_t slots_ = 0;
+  double more_value_ = 0;
+  double more_count_ = 0;
+  std::vector<double> fresh_;
+};
+
+// Whether the step computed from the finest ring may take the place of what is stored: a count
+// tells when the ring has lost a part of the step already.
+bool IsWhole(const AggregateColumns& columns, absl::Span<const double> computed,
+             absl::Span<const double> stored) {
+  if (std::isnan(computed[0])) return false;
+  const int count = columns.Find({Method::kCount, 0});
+  if (count < 0 || std::isnan(stored[0])) return true;
+  return computed[static_cast<size_t>(count)] >= stored[static_cast<size_t>(count)];
 }
 
 }  // namespace
@@ -86,37 +114,44 @@ int64_t LateBefore(const SeriesSchema& schema, int64_t rolled_until_sec, int64_t
   return before;
 }
 
-std::optional<CoarsePoint> WithLatePoints(const RingStore& rings, SchemaId schema_id,
-                                          const SeriesSchema& schema, SeriesId series, size_t k,
-                                          const CoarsePoint& stored,
-                                          absl::Span<const Point> pending) {
+bool MergeLatePoints(const RingStore& rings, SchemaId schema_id, const SeriesSchema& schema,
+                     const AggregateColumns& columns, SeriesId series, size_t k, int64_t start_sec,
+                     absl::Span<const Point> pending, absl::Span<double> step) {
+  if (schema.aggregation.whisper) {
+    const double value = pending.back().value;
+    if (std::bit_cast<uint64_t>(value) == std::bit_cast<uint64_t>(step[0])) return false;
+    step[0] = value;
+    return true;
+  }
   const int64_t fine_step = schema.archives[0].step_sec;
-  const int64_t step = schema.archives[k].step_sec;
-  const int64_t start = stored.timestamp_sec;
-  std::vector<double> fine(static_cast<size_t>(step / fine_step), kAbsent);
+  std::vector<double> fine(static_cast<size_t>(schema.archives[k].step_sec / fine_step), kAbsent);
   // What cannot be read counts as not there.
-  rings.Read({schema_id, 0}, series, start, absl::MakeSpan(fine)).IgnoreError();
+  rings.Read({schema_id, 0}, series, start_sec, absl::MakeSpan(fine)).IgnoreError();
   const bool has_fine =
       std::any_of(fine.begin(), fine.end(), [](double value) { return !std::isnan(value); });
 
   std::vector<LatePoint> late;
   for (const Point& point : pending) {
-    double& value = fine[static_cast<size_t>((point.timestamp_sec - start) / fine_step)];
-    if (std::isnan(value)) {
-      late.push_back({point.value, point.value, 1});
-    } else if (std::bit_cast<uint64_t>(value) != std::bit_cast<uint64_t>(point.value)) {
-      late.push_back({point.value, point.value - value, 0});
-    }
+    double& value = fine[static_cast<size_t>((point.timestamp_sec - start_sec) / fine_step)];
+    if (std::bit_cast<uint64_t>(value) != std::bit_cast<uint64_t>(point.value))
+      late.push_back({point.value, value});
     value = point.value;
   }
-  if (late.empty()) return std::nullopt;
+  if (late.empty()) return false;
+  std::vector<double> merged(columns.size());
   if (k == 1 && has_fine) {
-    const CoarsePoint computed =
-        RollUpFine(schema.aggregation, fine_step, step, start, fine).front();
-    // An average tells when the ring has lost a part of the step already.
-    if (computed.count > 0 && computed.count >= stored.count) return computed;
+    RollUpFine(columns, schema.aggregation.x_files_factor, fine.size(), fine,
+               absl::MakeSpan(merged));
+    if (IsWhole(columns, merged, step)) {
+      std::copy(merged.begin(), merged.end(), step.begin());
+      return true;
+    }
   }
-  return MergeLate(schema, k, stored, late);
+  const LateMerge merge(schema, columns, k, late);
+  for (size_t column = 0; column < columns.size(); ++column)
+    merged[column] = merge.Column(column, step);
+  std::copy(merged.begin(), merged.end(), step.begin());
+  return true;
 }
 
 }  // namespace shoal

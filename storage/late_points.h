@@ -7,10 +7,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "absl/types/span.h"
-#include "base/metric/aggregation.h"
+#include "base/metric/aggregate_columns.h"
 #include "storage/ring/ring_store.h"
 #include "storage/series_schema.h"
 
@@ -39,16 +38,15 @@ inline bool IsKept(const SeriesSchema& schema, size_t k, int64_t time_sec, int64
 // `rolled_until_sec` is archive 1's.
 int64_t LateBefore(const SeriesSchema& schema, int64_t rolled_until_sec, int64_t now_sec);
 
-// The step of archive k >= 1 that starts at stored.timestamp_sec, with points of it that are
-// pending; `pending` lies within the step and is not empty. Nothing when the step has them already
-// (a replayed log).
+// Lays points that are pending for the step of archive k >= 1 that starts at `start_sec` over what
+// is stored of it: `step` has its columns, NaN when it is absent. `pending` lies within the step
+// and is not empty. False, and nothing is changed, when the step has them already (a replayed log).
 //
 // Where the finest ring still holds the step's points they are computed anew together; otherwise
 // the new ones are merged into what is stored, without an xFilesFactor: this archive is then the
-// finest that has them at all.
-std::optional<CoarsePoint> WithLatePoints(const RingStore& rings, SchemaId schema_id,
-                                          const SeriesSchema& schema, SeriesId series, size_t k,
-                                          const CoarsePoint& stored,
-                                          absl::Span<const Point> pending);
+// finest that has them at all. A rule with `whisper` stores the last one.
+bool MergeLatePoints(const RingStore& rings, SchemaId schema_id, const SeriesSchema& schema,
+                     const AggregateColumns& columns, SeriesId series, size_t k, int64_t start_sec,
+                     absl::Span<const Point> pending, absl::Span<double> step);
 
 }  // namespace shoal

@@ -5,8 +5,9 @@
 
 #include "base/logging.h"
 #include "base/status_macros.h"
-#include "storage/archive_writer.h"
+#include "storage/coarse_batch.h"
 #include "storage/late_points.h"
+#include "storage/ring/rollup.h"
 
 namespace shoal {
 namespace {
@@ -14,9 +15,8 @@ namespace {
 // A rollup is worthwhile when this many steps are complete, sooner where a quarter of the finer
 // retention has passed.
 constexpr int64_t kStepsPerRollup = 64;
-// What one WriteCoarse gets at most: steps of one series, and points in all.
+// Steps that are rolled up at once at most.
 constexpr int64_t kStepsPerSpan = 512;
-constexpr size_t kPointsPerWrite = 256 << 10;
 // Fresh steps are left alone this long, so that ordinary lateness costs nothing.
 constexpr int64_t kLatenessSec = 60;
 
@@ -72,39 +72,24 @@ absl::Status RollupRunner::RunArchive(SchemaId schema_id, const SeriesSchema& sc
 
 absl::Status RollupRunner::RollUpSpan(SchemaId schema_id, const SeriesSchema& schema, size_t k,
                                       int64_t start_sec, int64_t end_sec) {
-  const ArchiveKey key{schema_id, static_cast<uint8_t>(k)};
-  const size_t count = static_cast<size_t>((end_sec - start_sec) / schema.archives[k].step_sec);
-  struct Rolled {
-    SeriesId series;
-    std::vector<CoarsePoint> points;
-  };
-  std::vector<Rolled> rolled;
-  size_t points_in_batch = 0;
-  const auto write = [&]() -> absl::Status {
-    std::vector<SeriesCoarsePoints> batch;
-    batch.reserve(rolled.size());
-    for (const Rolled& item : rolled) batch.push_back({item.series, item.points});
-    const absl::Status status = batch.empty() ? absl::OkStatus() : rings_->WriteCoarse(key, batch);
-    rolled.clear();
-    points_in_batch = 0;
-    return status;
-  };
-  std::vector<CoarsePoint> points;
-  for (const SeriesId series : rings_->SeriesIn({schema_id, static_cast<uint8_t>(k - 1)})) {
-    if (index_->SchemaOf(series) == nullptr) continue;  // deleted, not freed yet
-    const absl::Status status =
-        RollUpFromRings(*rings_, schema_id, schema, series, k, start_sec, count, &points);
+  const ArchiveKey finer{schema_id, static_cast<uint8_t>(k - 1)};
+  const AggregateColumns columns(schema.aggregation);
+  const size_t steps = static_cast<size_t>((end_sec - start_sec) / schema.archives[k].step_sec);
+  CoarseBatch batch(rings_, {schema_id, static_cast<uint8_t>(k)}, columns.size());
+  absl::Status written;
+  const std::vector<SeriesId> series = rings_->SeriesIn(finer);
+  const auto roll_up = [&](size_t i, absl::Span<const double> cells, const absl::Status& status) {
     // A bad page costs its own steps only; waiting would cost the others theirs.
     if (!status.ok()) LogWarning("flusher", "rollup: ", status.message());
-    points.erase(std::remove_if(points.begin(), points.end(),
-                                [](const CoarsePoint& point) { return point.count <= 0; }),
-                 points.end());
-    if (points.empty()) continue;
-    points_in_batch += points.size();
-    rolled.push_back({series, points});
-    if (points_in_batch >= kPointsPerWrite) SHOAL_RETURN_IF_ERROR(write());
-  }
-  return write();
+    if (!written.ok() || index_->SchemaOf(series[i]) == nullptr) return;  // deleted, not freed yet
+    if (RollUpArchive(schema, columns, k, cells, batch.Append(series[i], start_sec, steps)) == 0)
+      batch.DropLast();
+    written = batch.WriteIfLarge();
+  };
+  SHOAL_RETURN_IF_ERROR(
+      rings_->ReadBatch(finer, series, start_sec, steps * StepsPerStep(schema, k), roll_up));
+  SHOAL_RETURN_IF_ERROR(written);
+  return batch.Write();
 }
 
 }  // namespace shoal

@@ -1,6 +1,8 @@
 #include "storage/series_reader.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,7 @@ struct SeriesReader::View {
   SeriesId series = kNoSeries;
   SchemaId schema_id = 0;
   const SeriesSchema* schema = nullptr;
+  std::optional<AggregateColumns> columns;  // when a coarser archive is read
   int64_t now_sec = 0;
   // Taken before anything is read from the rings: a flush that ends meanwhile hides nothing.
   std::vector<Point> pending;
@@ -66,10 +69,11 @@ absl::Status SeriesReader::Read(SeriesId series, const FetchRange& range, Series
     ReadFine(&view, grid.start_sec, absl::MakeSpan(out->values));
     return view.status;
   }
-  const std::vector<CoarsePoint> points = ReadCoarse(&view, k, grid.start_sec, out->values.size());
-  for (size_t i = 0; i < points.size(); ++i) {
-    out->values[i] = FinishCoarse(view.schema->aggregation.method, points[i]);
-  }
+  view.columns.emplace(view.schema->aggregation);
+  const size_t count = out->values.size();
+  const std::vector<double> cells = ReadCoarse(&view, k, grid.start_sec, count);
+  for (size_t i = 0; i < count; ++i)
+    out->values[i] = FinishStep(view.columns->formula(), cells.data(), count, i);
   return view.status;
 }
 
@@ -82,33 +86,36 @@ void SeriesReader::ReadFine(View* view, int64_t start_sec, absl::Span<double> ou
   }
 }
 
-std::vector<CoarsePoint> SeriesReader::RollUp(View* view, size_t k, int64_t start_sec,
-                                              size_t count) const {
-  const int64_t step = view->schema->archives[k].step_sec;
-  const int64_t finer_step = view->schema->archives[k - 1].step_sec;
-  const size_t finer_count = count * static_cast<size_t>(step / finer_step);
+std::vector<double> SeriesReader::RollUp(View* view, size_t k, int64_t start_sec,
+                                         size_t count) const {
+  const SeriesSchema& schema = *view->schema;
+  std::vector<double> finer;
   if (k == 1) {
-    std::vector<double> fine(finer_count, kAbsent);
-    ReadFine(view, start_sec, absl::MakeSpan(fine));
-    return RollUpFine(view->schema->aggregation, finer_step, step, start_sec, fine);
+    finer.assign(count * StepsPerStep(schema, k), kAbsent);
+    ReadFine(view, start_sec, absl::MakeSpan(finer));
+  } else {
+    finer = ReadCoarse(view, k - 1, start_sec, count * StepsPerStep(schema, k));
   }
-  const std::vector<CoarsePoint> finer = ReadCoarse(view, k - 1, start_sec, finer_count);
-  return RollUpCoarse(view->schema->aggregation, finer_step, step, start_sec, finer);
+  std::vector<double> cells(view->columns->size() * count);
+  RollUpArchive(schema, *view->columns, k, finer, absl::MakeSpan(cells));
+  return cells;
 }
 
-std::vector<CoarsePoint> SeriesReader::ReadCoarse(View* view, size_t k, int64_t start_sec,
-                                                  size_t count) const {
+std::vector<double> SeriesReader::ReadCoarse(View* view, size_t k, int64_t start_sec,
+                                             size_t count) const {
   const SeriesSchema& schema = *view->schema;
   const ArchiveKey key{view->schema_id, static_cast<uint8_t>(k)};
+  const size_t columns = view->columns->size();
   const int64_t step = schema.archives[k].step_sec;
   const int64_t end_sec = start_sec + step * static_cast<int64_t>(count);
+  const auto time_of = [&](size_t i) { return start_sec + step * static_cast<int64_t>(i); };
+  const auto step_of = [&](int64_t time_sec) {
+    return static_cast<size_t>((time_sec - start_sec) / step);
+  };
   // Before the stored steps are read: what a rollup adds meanwhile is then computed, not missed.
   const int64_t rolled_until = rings_->RolledUntil(key);
-  std::vector<CoarsePoint> points(count);
-  view->Note(rings_->ReadCoarse(key, view->series, start_sec, absl::MakeSpan(points)));
-  for (size_t i = 0; i < count; ++i) {
-    points[i].timestamp_sec = start_sec + step * static_cast<int64_t>(i);
-  }
+  std::vector<double> cells(columns * count, kAbsent);
+  view->Note(rings_->ReadCoarse(key, view->series, start_sec, count, absl::MakeSpan(cells)));
 
   // Steps to compute from archive k-1: all from the rolled mark on, and those that pending points
   // touch.
@@ -119,13 +126,11 @@ std::vector<CoarsePoint> SeriesReader::ReadCoarse(View* view, size_t k, int64_t 
     unrolled =
         std::max(unrolled, AlignDown(view->now_sec - schema.archives[k - 1].retention_sec(), step));
   }
-  for (int64_t at = unrolled; at < end_sec; at += step) {
-    computes[static_cast<size_t>((at - start_sec) / step)] = true;
-  }
+  for (int64_t at = unrolled; at < end_sec; at += step) computes[step_of(at)] = true;
   const absl::Span<const Point> pending = view->PendingIn(start_sec, end_sec);
   for (const Point& point : pending) {
-    const size_t i = static_cast<size_t>((point.timestamp_sec - start_sec) / step);
-    if (IsCovered(schema, k, points[i].timestamp_sec, view->now_sec)) computes[i] = true;
+    const size_t i = step_of(point.timestamp_sec);
+    if (IsCovered(schema, k, time_of(i), view->now_sec)) computes[i] = true;
   }
   for (size_t i = 0; i < count;) {
     if (!computes[i]) {
@@ -134,32 +139,34 @@ std::vector<CoarsePoint> SeriesReader::ReadCoarse(View* view, size_t k, int64_t 
     }
     size_t last = i;
     while (last < count && computes[last]) ++last;
-    const std::vector<CoarsePoint> computed = RollUp(view, k, points[i].timestamp_sec, last - i);
-    for (size_t j = 0; j < computed.size(); ++j) {
+    const size_t run = last - i;
+    const std::vector<double> computed = RollUp(view, k, time_of(i), run);
+    for (size_t j = 0; j < run; ++j) {
       // Nothing to compute from: what backfill has stored stands.
-      if (computed[j].count > 0) {
-        points[i + j] = computed[j];
-      } else {
-        computes[i + j] = false;
-      }
+      computes[i + j] = !std::isnan(computed[j]);
+      for (size_t column = 0; computes[i + j] && column < columns; ++column)
+        cells[column * count + i + j] = computed[column * run + j];
     }
     i = last;
   }
 
   // Pending points in steps that archive k-1 does not cover any more.
+  std::vector<double> merged(columns);
   for (size_t p = 0; p < pending.size();) {
-    const size_t i = static_cast<size_t>((pending[p].timestamp_sec - start_sec) / step);
+    const size_t i = step_of(pending[p].timestamp_sec);
     size_t last = p;
-    while (last < pending.size() && pending[last].timestamp_sec < points[i].timestamp_sec + step)
-      ++last;
-    if (!computes[i] && !IsCovered(schema, k, points[i].timestamp_sec, view->now_sec)) {
-      points[i] = WithLatePoints(*rings_, view->schema_id, schema, view->series, k, points[i],
-                                 pending.subspan(p, last - p))
-                      .value_or(points[i]);
+    while (last < pending.size() && pending[last].timestamp_sec < time_of(i) + step) ++last;
+    if (!computes[i] && !IsCovered(schema, k, time_of(i), view->now_sec)) {
+      for (size_t column = 0; column < columns; ++column)
+        merged[column] = cells[column * count + i];
+      MergeLatePoints(*rings_, view->schema_id, schema, *view->columns, view->series, k, time_of(i),
+                      pending.subspan(p, last - p), absl::MakeSpan(merged));
+      for (size_t column = 0; column < columns; ++column)
+        cells[column * count + i] = merged[column];
     }
     p = last;
   }
-  return points;
+  return cells;
 }
 
 }  // namespace shoal

@@ -2,6 +2,8 @@
 // buffer, merged.
 #pragma once
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/metric/series.h"
@@ -26,11 +28,11 @@ class SeriesReader {
 
   // The finest archive's steps from `start_sec` on, pending points laid over.
   void ReadFine(View* view, int64_t start_sec, absl::Span<double> out) const;
-  // Archive k >= 1: stored steps, and computed ones where they are not rolled up yet or pending
-  // points touch them.
-  std::vector<CoarsePoint> ReadCoarse(View* view, size_t k, int64_t start_sec, size_t count) const;
+  // Archive k >= 1, its columns one after the other: stored steps, and computed ones where they are
+  // not rolled up yet or pending points touch them.
+  std::vector<double> ReadCoarse(View* view, size_t k, int64_t start_sec, size_t count) const;
   // The same steps computed from archive k-1.
-  std::vector<CoarsePoint> RollUp(View* view, size_t k, int64_t start_sec, size_t count) const;
+  std::vector<double> RollUp(View* view, size_t k, int64_t start_sec, size_t count) const;
 
   const MetricIndex* const index_;
   const RingStore* const rings_;

@@ -37,13 +37,14 @@ struct Point {
   double value = 0;
 };
 
-// What a coarser archive holds of one of its steps. An average is kept as its sum and count, so
-// that it re-aggregates exactly; every other method keeps its value in `value` and leaves
-// `count` 1. count == 0: absent.
-struct CoarsePoint {
-  int64_t timestamp_sec = 0;  // aligned to the archive's step
-  double value = 0;           // the sum for averages
-  double count = 0;
+// Consecutive steps of one series in a coarser archive, as AggregateColumns keeps them: column c of
+// step i is cells[c * stride + i]; a step is absent when its first column is NaN.
+struct CoarseRun {
+  SeriesId series = kNoSeries;
+  int64_t start_sec = 0;  // aligned to the archive's step
+  size_t steps = 0;
+  size_t stride = 0;  // at least `steps`
+  const double* cells = nullptr;
 };
 
 }  // namespace shoal

@@ -7,10 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/coding.h"
+#include "base/metric/aggregate_columns.h"
 #include "base/metric/metric_name.h"
 
 namespace shoal {
 namespace {
+
+// Frozen, of a schema record.
+constexpr uint8_t kWhisperFlag = 1;
 
 void Start(WalRecordKind kind, std::string* to) {
   to->clear();
@@ -56,15 +60,46 @@ bool GetOffsets(size_t count, int64_t base, ByteReader* from, std::vector<int64_
   return true;
 }
 
-bool DecodeSchema(ByteReader* from, SchemaDefinition* schema) {
+void AppendAggregate(AggregateSpec spec, std::string* to) {
+  AppendLE<uint8_t>(to, static_cast<uint8_t>(spec.method));
+  AppendLE<uint16_t>(to, spec.percentile);
+}
+
+bool GetAggregate(ByteReader* from, AggregateSpec* spec) {
   uint8_t method = 0;
-  uint64_t archives = 0;
-  if (!from->Get(&schema->id) || !from->Get(&method) || !IsKnownAggregationMethod(method) ||
-      !from->Get(&schema->schema.aggregation.x_files_factor) || !from->GetVarint(&archives) ||
-      archives == 0 || archives > kArchivesMax) {
+  if (!from->Get(&method) || !from->Get(&spec->percentile) ||
+      !IsKnownAggregate(method, spec->percentile)) {
     return false;
   }
-  schema->schema.aggregation.method = static_cast<AggregationMethod>(method);
+  spec->method = static_cast<AggregationMethod>(method);
+  return true;
+}
+
+bool DecodeAggregation(ByteReader* from, AggregationRule* rule) {
+  AggregateSpec own;
+  uint8_t flags = 0;
+  uint8_t further = 0;
+  if (!GetAggregate(from, &own) || !from->Get(&rule->x_files_factor) || !from->Get(&flags) ||
+      flags > kWhisperFlag || !from->Get(&further) || further > kFurtherAggregatesMax) {
+    return false;
+  }
+  rule->method = own.method;
+  rule->percentile = own.percentile;
+  rule->whisper = flags == kWhisperFlag;
+  rule->also.resize(further);
+  for (AggregateSpec& spec : rule->also) {
+    if (!GetAggregate(from, &spec)) return false;
+  }
+  return AggregateColumns(*rule).size() <= AggregateColumns::kColumnsMax &&
+         rule->x_files_factor >= 0 && rule->x_files_factor <= 1;  // false for NaN
+}
+
+bool DecodeSchema(ByteReader* from, SchemaDefinition* schema) {
+  uint64_t archives = 0;
+  if (!from->Get(&schema->id) || !DecodeAggregation(from, &schema->schema.aggregation) ||
+      !from->GetVarint(&archives) || archives == 0 || archives > kArchivesMax) {
+    return false;
+  }
   schema->schema.archives.clear();
   int64_t step = 0;
   int64_t retention = 0;
@@ -83,8 +118,7 @@ bool DecodeSchema(ByteReader* from, SchemaDefinition* schema) {
     retention = archive.retention_sec();
     schema->schema.archives.push_back(archive);
   }
-  const double factor = schema->schema.aggregation.x_files_factor;
-  return factor >= 0 && factor <= 1;  // false for NaN
+  return true;
 }
 
 bool DecodeSeries(ByteReader* from, std::vector<SeriesDefinition>* series) {
@@ -144,8 +178,12 @@ void EncodeSchemaRecord(const SchemaDefinition& schema, std::string* to) {
   SHOAL_CHECK(!schema.schema.archives.empty() && schema.schema.archives.size() <= kArchivesMax);
   Start(WalRecordKind::kSchema, to);
   AppendLE<SchemaId>(to, schema.id);
-  AppendLE<uint8_t>(to, static_cast<uint8_t>(schema.schema.aggregation.method));
-  AppendLE<double>(to, schema.schema.aggregation.x_files_factor);
+  const AggregationRule& rule = schema.schema.aggregation;
+  AppendAggregate(rule.aggregate(), to);
+  AppendLE<double>(to, rule.x_files_factor);
+  AppendLE<uint8_t>(to, rule.whisper ? kWhisperFlag : 0);
+  AppendLE<uint8_t>(to, static_cast<uint8_t>(rule.also.size()));
+  for (const AggregateSpec& spec : rule.also) AppendAggregate(spec, to);
   AppendVarint(to, schema.schema.archives.size());
   for (const Archive& archive : schema.schema.archives) {
     AppendLE<int64_t>(to, archive.step_sec);

@@ -1,4 +1,4 @@
-// storage-aggregation.conf: how finer points become a coarser one, and the arithmetic itself.
+// storage-aggregation.conf: how finer points become a coarser one.
 #pragma once
 
 #include <cstdint>
@@ -9,41 +9,22 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
+#include "base/metric/aggregate.h"
 
 namespace shoal {
 
-// Frozen: reaches disk. The first eight are whisper's codes.
-enum class AggregationMethod : uint8_t {
-  kAverage = 1,
-  kSum = 2,
-  kLast = 3,
-  kMax = 4,
-  kMin = 5,
-  kAvgZero = 6,
-  kAbsMax = 7,
-  kAbsMin = 8,
-  kFirst = 9,
-  kCount = 10,
-  kMedian = 11,
-  kRange = 12,
-  kMultiply = 13,
-  kStddev = 14,
-};
-absl::StatusOr<AggregationMethod> ParseAggregationMethod(
-    absl::string_view name);  // also "avg", "total"
-const char* AggregationMethodName(AggregationMethod method);
-bool IsKnownAggregationMethod(uint8_t code);
-
-// One value from the points of a bucket, oldest first, NaN = absent. Absent when fewer than
-// x_files_factor of the slots are known, or none at all. kAvgZero counts absent slots as 0.
-double Aggregate(AggregationMethod method, absl::Span<const double> values, double x_files_factor);
-
+// How a series is rolled up.
 struct AggregationRule {
   AggregationMethod method = AggregationMethod::kAverage;
   double x_files_factor = 0.5;
+  uint16_t percentile = 0;            // of the method: AggregateSpec::percentile
+  bool whisper = false;               // whisper's own answers: docs/rollup.md
+  std::vector<AggregateSpec> also{};  // further aggregates that the coarser archives keep
+
+  AggregateSpec aggregate() const { return {method, percentile}; }
   friend bool operator==(const AggregationRule&, const AggregationRule&) = default;
 };
+inline constexpr size_t kFurtherAggregatesMax = 15;
 
 // First match wins; default average, 0.5. Immutable, thread safe.
 class AggregationRules {

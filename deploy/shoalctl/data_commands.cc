@@ -60,7 +60,7 @@ std::string DescribeRecord(const WalRecord& record) {
     case WalRecordKind::kSchema:
       return absl::StrCat("schema ", record.schema.id, " ",
                           RetentionsText(record.schema.schema.archives), " ",
-                          AggregationMethodName(record.schema.schema.aggregation.method), " xff ",
+                          AggregateName(record.schema.schema.aggregation.aggregate()), " xff ",
                           record.schema.schema.aggregation.x_files_factor);
     case WalRecordKind::kSeries: {
       std::string text = absl::StrCat("series (", record.series.size(), ")");

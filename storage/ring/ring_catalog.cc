@@ -5,14 +5,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/metric/aggregate_columns.h"
 #include "storage/page/size_class.h"
 
 namespace shoal {
 namespace {
 
-// Only averages need the second column, the count: see CoarsePoint.
-uint8_t ColumnsOf(ArchiveKey key, const AggregationRule& rule) {
-  return key.archive > 0 && rule.method == AggregationMethod::kAverage ? 2 : 1;
+// Raw values in the finest archive.
+std::vector<uint32_t> ColumnCodesOf(ArchiveKey key, const AggregationRule& rule) {
+  if (key.archive == 0) return {0};
+  std::vector<uint32_t> codes;
+  const AggregateColumns columns(rule);
+  for (const AggregateSpec& spec : columns.specs()) codes.push_back(ColumnCode(spec));
+  return codes;
 }
 
 // Coarser archives hold what has been rolled up, so nothing from the future.
@@ -36,17 +41,18 @@ ArchiveRings::ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t 
       step_sec_(static_cast<uint32_t>(schema.archives[key.archive].step_sec)),
       points_(static_cast<uint64_t>(schema.archives[key.archive].points)),
       rule_(schema.aggregation),
-      columns_(ColumnsOf(key, schema.aggregation)),
+      column_codes_(ColumnCodesOf(key, schema.aggregation)),
       stripe_steps_(stripe_steps),
       stripes_(StripesFor(points_ + FutureSteps(key, step_sec_, future_sec), stripe_steps)) {}
 
 bool ArchiveRings::Accepts(const RingHeader& header, std::string* why) const {
   SHOAL_CHECK(header.archive == key_);
-  if (header.step_sec != step_sec_ || header.points != points_ || header.columns != columns_ ||
-      header.method != rule_.method) {
+  if (header.step_sec != step_sec_ || header.points != points_ || header.columns != columns() ||
+      header.method != rule_.method || header.percentile != rule_.percentile ||
+      !std::equal(column_codes_.begin(), column_codes_.end(), header.column_codes.begin())) {
     *why = absl::StrCat("has step ", header.step_sec, ", ", header.points, " points, ",
                         header.columns, " columns; its schema says step ", step_sec_, ", ", points_,
-                        " points, ", columns_, " columns");
+                        " points, ", columns(), " columns of its own kinds");
     return false;
   }
   if (!files_.empty() && (header.stripe_steps != stripe_steps_ || header.stripes != stripes_)) {
@@ -167,14 +173,16 @@ RingHeader ArchiveRings::HeaderForNewFile(uint8_t size_class, int64_t stripe_byt
   RingHeader header;
   header.archive = key_;
   header.size_class = size_class;
-  header.columns = columns_;
+  header.columns = columns();
   header.method = rule_.method;
+  header.percentile = rule_.percentile;
+  std::copy(column_codes_.begin(), column_codes_.end(), header.column_codes.begin());
   header.x_files_factor = rule_.x_files_factor;
   header.step_sec = step_sec_;
   header.points = points_;
   header.stripe_steps = stripe_steps_;
   header.stripes = stripes_;
-  header.page_bytes = PageBytesFor(size_class, stripe_steps_, columns_);
+  header.page_bytes = PageBytesFor(size_class, stripe_steps_, columns());
   header.slots = static_cast<uint32_t>(
       std::clamp<int64_t>(stripe_bytes_max / header.page_bytes, 1, int64_t{kRingSlotsMax}));
   for (const auto& file : files_) {

@@ -53,7 +53,7 @@ class ArchiveRings {
   uint32_t step_sec() const { return step_sec_; }
   uint32_t stripe_steps() const { return stripe_steps_; }
   uint32_t stripes() const { return stripes_; }
-  uint8_t columns() const { return columns_; }
+  uint8_t columns() const { return static_cast<uint8_t>(column_codes_.size()); }
   // Seconds that a stripe covers.
   int64_t stripe_sec() const { return int64_t{step_sec_} * stripe_steps_; }
 
@@ -103,7 +103,7 @@ class ArchiveRings {
   const uint32_t step_sec_;
   const uint64_t points_;
   const AggregationRule rule_;
-  const uint8_t columns_;
+  const std::vector<uint32_t> column_codes_;
   uint32_t stripe_steps_;
   uint32_t stripes_;
 

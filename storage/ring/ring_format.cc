@@ -29,10 +29,12 @@ constexpr size_t kArchiveAt = 38;
 constexpr size_t kSizeClassAt = 39;
 constexpr size_t kColumnsAt = 40;
 constexpr size_t kMethodAt = 41;
+constexpr size_t kPercentileAt = 42;
 constexpr size_t kPointsAt = 48;
 constexpr size_t kXffAt = 56;
 constexpr size_t kCreatedAt = 64;
-constexpr size_t kHeaderEnd = 72;
+constexpr size_t kColumnCodesAt = 72;
+constexpr size_t kHeaderEnd = kColumnCodesAt + 4 * size_t{kPageColumnsMax};
 constexpr size_t kHeaderChecksumAt = kRingBlockBytes - 4;
 
 std::string HeaderFields(const RingHeader& header) {
@@ -51,10 +53,27 @@ std::string HeaderFields(const RingHeader& header) {
   StoreLE<uint8_t>(to + kSizeClassAt, header.size_class);
   StoreLE<uint8_t>(to + kColumnsAt, header.columns);
   StoreLE<uint8_t>(to + kMethodAt, static_cast<uint8_t>(header.method));
+  StoreLE<uint16_t>(to + kPercentileAt, header.percentile);
   StoreLE<uint64_t>(to + kPointsAt, header.points);
   StoreLE<double>(to + kXffAt, header.x_files_factor);
   StoreLE<int64_t>(to + kCreatedAt, header.created_us);
+  for (size_t i = 0; i < kPageColumnsMax; ++i)
+    StoreLE<uint32_t>(to + kColumnCodesAt + 4 * i, header.column_codes[i]);
   return bytes;
+}
+
+// Raw values in the finest archive, what a rule may keep in the others, nothing behind.
+bool ColumnsAreKnown(const RingHeader& header) {
+  if (header.archive.archive == 0 && header.columns != 1) return false;
+  for (size_t i = 0; i < kPageColumnsMax; ++i) {
+    const uint32_t code = header.column_codes[i];
+    const bool coarse = header.archive.archive > 0 && i < header.columns;
+    if (!coarse ? code != 0
+                : (code & 0xff00) != 0 ||
+                      !IsKnownColumn(static_cast<uint8_t>(code), static_cast<uint16_t>(code >> 16)))
+      return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -77,8 +96,8 @@ absl::Status CheckRingGeometry(const RingHeader& header) {
       header.points >= 1 && header.stripes >= StripesFor(header.points, header.stripe_steps) &&
       within(header.page_bytes,
              PageBytesFor(header.size_class, header.stripe_steps, header.columns), kPageBytesMax) &&
-      IsKnownAggregationMethod(static_cast<uint8_t>(header.method)) &&
-      header.file_bytes() <= kRingFileBytesMax;
+      IsKnownAggregate(static_cast<uint8_t>(header.method), header.percentile) &&
+      ColumnsAreKnown(header) && header.file_bytes() <= kRingFileBytesMax;
   if (sane) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(
       "impossible geometry: step ", header.step_sec, ", stripe steps ", header.stripe_steps,
@@ -128,9 +147,12 @@ absl::Status DecodeRingHeader(absl::string_view block, RingHeader* header) {
   header->size_class = LoadLE<uint8_t>(from + kSizeClassAt);
   header->columns = LoadLE<uint8_t>(from + kColumnsAt);
   header->method = static_cast<AggregationMethod>(LoadLE<uint8_t>(from + kMethodAt));
+  header->percentile = LoadLE<uint16_t>(from + kPercentileAt);
   header->points = LoadLE<uint64_t>(from + kPointsAt);
   header->x_files_factor = LoadLE<double>(from + kXffAt);
   header->created_us = LoadLE<int64_t>(from + kCreatedAt);
+  for (size_t i = 0; i < kPageColumnsMax; ++i)
+    header->column_codes[i] = LoadLE<uint32_t>(from + kColumnCodesAt + 4 * i);
   return CheckRingGeometry(*header);
 }
 

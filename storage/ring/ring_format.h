@@ -6,6 +6,7 @@
 // Pure functions, any thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -19,7 +20,7 @@
 namespace shoal {
 
 inline constexpr char kRingMagic[8] = {'S', 'H', 'O', 'A', 'L', 'R', 'N', 'G'};
-inline constexpr uint32_t kRingVersion = 2;
+inline constexpr uint32_t kRingVersion = 3;
 // Frozen for all versions: the header is one block whose last 4 bytes are its checksum.
 inline constexpr size_t kRingBlockBytes = 4096;
 inline constexpr size_t kSlotBlockHeaderBytes = 16;
@@ -27,6 +28,11 @@ inline constexpr size_t kSlotEntryBytes = 16;
 inline constexpr uint32_t kSlotsPerBlock =
     (kRingBlockBytes - kSlotBlockHeaderBytes) / kSlotEntryBytes;
 static_assert(kSlotsPerBlock == 255);
+
+// Frozen: how a header names a column.
+inline constexpr uint32_t ColumnCode(AggregateSpec spec) {
+  return static_cast<uint32_t>(spec.method) | uint32_t{spec.percentile} << 16;
+}
 
 // Bounds of what a header is believed.
 inline constexpr uint32_t kRingStripesMax = 1 << 20;
@@ -40,6 +46,9 @@ struct RingHeader {
   uint8_t size_class = 0;  // see size_class.h
   uint8_t columns = 1;
   AggregationMethod method = AggregationMethod::kAverage;
+  uint16_t percentile = 0;  // of the method
+  // What each column is: ColumnCode, 0 for raw values (the finest archive) and past the last.
+  std::array<uint32_t, kPageColumnsMax> column_codes{};
   uint32_t step_sec = 0;
   uint32_t stripe_steps = 0;
   uint32_t stripes = 0;

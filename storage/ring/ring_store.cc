@@ -66,12 +66,11 @@ class RingStoreImpl final : public RingStore {
 
   void AddSchema(SchemaId id, const SeriesSchema& schema) override;
   absl::Status Write(ArchiveKey archive, absl::Span<const SeriesPoints> points) override;
-  absl::Status WriteCoarse(ArchiveKey archive,
-                           absl::Span<const SeriesCoarsePoints> points) override;
+  absl::Status WriteCoarse(ArchiveKey archive, absl::Span<const CoarseRun> runs) override;
   absl::Status Read(ArchiveKey archive, SeriesId series, int64_t start_sec,
                     absl::Span<double> out) const override;
-  absl::Status ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec,
-                          absl::Span<CoarsePoint> out) const override;
+  absl::Status ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec, size_t steps,
+                          absl::Span<double> cells) const override;
   absl::Status ReadBatch(
       ArchiveKey archive, absl::Span<const SeriesId> series, int64_t start_sec, size_t steps,
       absl::FunctionRef<void(size_t, absl::Span<const double>, const absl::Status&)> visit)
@@ -97,9 +96,6 @@ class RingStoreImpl final : public RingStore {
     return FindArchive(key, coarse);
   }
 
-  template <typename Input, typename PointType>
-  absl::Status WriteAny(ArchiveKey archive, bool coarse, absl::Span<const Input> series,
-                        absl::Span<const PointType> PageWrite::*points_of);
   const RingStoreOptions options_;
   FileSystem* const fs_;
   mutable class BadPages bad_pages_;
@@ -253,21 +249,18 @@ absl::StatusOr<ArchiveRings*> RingStoreImpl::FindArchive(ArchiveKey key, bool co
   return it->second.get();
 }
 
-template <typename Input, typename PointType>
-absl::Status RingStoreImpl::WriteAny(ArchiveKey archive, bool coarse,
-                                     absl::Span<const Input> series,
-                                     absl::Span<const PointType> PageWrite::*points_of) {
+absl::Status RingStoreImpl::Write(ArchiveKey archive, absl::Span<const SeriesPoints> series) {
   MutexLock write_lock(&write_mu_);
   ArchiveRings* rings = nullptr;
   int64_t stripe_sec = 0;
   {
     MutexLock lock(&mu_);
-    SHOAL_ASSIGN_OR_RETURN(rings, FindArchive(archive, coarse));
+    SHOAL_ASSIGN_OR_RETURN(rings, FindArchive(archive, false));
     stripe_sec = rings->stripe_sec();
   }
   std::vector<PageWrite> writes;
   writes.reserve(series.size());
-  for (const Input& input : series) {
+  for (const SeriesPoints& input : series) {
     if (input.series == kNoSeries) return absl::InvalidArgumentError("points without a series");
     for (size_t begin = 0, end = 0; begin < input.points.size(); begin = end) {
       const int64_t timestamp_sec = input.points[begin].timestamp_sec;
@@ -285,20 +278,56 @@ absl::Status RingStoreImpl::WriteAny(ArchiveKey archive, bool coarse,
       PageWrite write;
       write.series = input.series;
       write.stripe = static_cast<uint32_t>(stripe);
-      write.*points_of = input.points.subspan(begin, end - begin);
+      write.fine = input.points.subspan(begin, end - begin);
       writes.push_back(std::move(write));
     }
   }
   return writer_->Write(rings, std::move(writes));
 }
 
-absl::Status RingStoreImpl::Write(ArchiveKey archive, absl::Span<const SeriesPoints> points) {
-  return WriteAny(archive, false, points, &PageWrite::fine);
-}
-
-absl::Status RingStoreImpl::WriteCoarse(ArchiveKey archive,
-                                        absl::Span<const SeriesCoarsePoints> points) {
-  return WriteAny(archive, true, points, &PageWrite::coarse);
+absl::Status RingStoreImpl::WriteCoarse(ArchiveKey archive, absl::Span<const CoarseRun> runs) {
+  MutexLock write_lock(&write_mu_);
+  ArchiveRings* rings = nullptr;
+  int64_t step_sec = 0;
+  int64_t stripe_steps = 0;
+  {
+    MutexLock lock(&mu_);
+    SHOAL_ASSIGN_OR_RETURN(rings, FindArchive(archive, true));
+    step_sec = rings->step_sec();
+    stripe_steps = rings->stripe_steps();
+  }
+  std::vector<PageWrite> writes;
+  writes.reserve(runs.size());
+  for (const CoarseRun& run : runs) {
+    if (run.series == kNoSeries || run.start_sec < 0 || run.start_sec % step_sec != 0 ||
+        run.stride < run.steps) {
+      return absl::InvalidArgumentError(absl::StrCat("run of ", run.steps, " steps at ",
+                                                     run.start_sec, " of series ", run.series));
+    }
+    const int64_t first_step = run.start_sec / step_sec;
+    for (size_t at = 0; at < run.steps;) {
+      const int64_t step = first_step + static_cast<int64_t>(at);
+      PageWrite write;
+      write.series = run.series;
+      write.first = static_cast<uint32_t>(step % stripe_steps);
+      write.steps = static_cast<uint32_t>(
+          std::min<size_t>(run.steps - at, static_cast<size_t>(stripe_steps) - write.first));
+      write.cells = run.cells + at;
+      write.stride = run.stride;
+      write.known = static_cast<uint32_t>(std::count_if(
+          write.cells, write.cells + write.steps, [](double value) { return !std::isnan(value); }));
+      at += write.steps;
+      if (write.known == 0) continue;
+      const int64_t stripe = step / stripe_steps;
+      if (stripe >= int64_t{kNoStripe}) {
+        if (counters_.points_expired != nullptr) counters_.points_expired->Add(write.known);
+        continue;
+      }
+      write.stripe = static_cast<uint32_t>(stripe);
+      writes.push_back(std::move(write));
+    }
+  }
+  return writer_->Write(rings, std::move(writes));
 }
 
 absl::Status RingStoreImpl::Read(ArchiveKey archive, SeriesId series, int64_t start_sec,
@@ -314,22 +343,19 @@ absl::Status RingStoreImpl::Read(ArchiveKey archive, SeriesId series, int64_t st
 }
 
 absl::Status RingStoreImpl::ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec,
-                                       absl::Span<CoarsePoint> out) const {
+                                       size_t steps, absl::Span<double> cells) const {
+  std::fill(cells.begin(), cells.end(), kAbsent);
   SHOAL_ASSIGN_OR_RETURN(const ArchiveRings* rings, FindArchiveFor(archive, true));
-  const int64_t step_sec = rings->step_sec();
-  for (size_t i = 0; i < out.size(); ++i)
-    out[i] = {start_sec + static_cast<int64_t>(i) * step_sec, 0, 0};
-  return reader_.ReadPages(*rings, series, start_sec, out.size(),
-                           [out](const RingReader::Grid& grid, absl::Span<const double> dense,
-                                 size_t skip, size_t first, size_t count) {
-                             for (size_t i = 0; i < count; ++i) {
-                               const double value = dense[skip + i];
-                               if (std::isnan(value)) continue;
-                               out[first + i].value = value;
-                               out[first + i].count =
-                                   grid.columns > 1 ? dense[grid.stripe_steps + skip + i] : 1;
-                             }
-                           });
+  return reader_.ReadPages(
+      *rings, series, start_sec, steps,
+      [cells, steps](const RingReader::Grid& grid, absl::Span<const double> dense, size_t skip,
+                     size_t first, size_t count) {
+        SHOAL_CHECK(cells.size() >= grid.columns * steps);
+        for (size_t column = 0; column < grid.columns; ++column) {
+          std::copy_n(dense.data() + column * grid.stripe_steps + skip, count,
+                      cells.data() + column * steps + first);
+        }
+      });
 }
 
 absl::Status RingStoreImpl::ReadBatch(

@@ -45,12 +45,6 @@ struct SeriesPoints {
   absl::Span<const Point> points;
 };
 
-// The same for a coarser archive.
-struct SeriesCoarsePoints {
-  SeriesId series = kNoSeries;
-  absl::Span<const CoarsePoint> points;
-};
-
 struct RingStoreUsage {
   ArchiveKey archive;
   uint8_t size_class = 0;
@@ -79,18 +73,18 @@ class RingStore {
   // ahead). Durable when OK is returned. On error some of the points may be stored; writing them
   // again is harmless. Makes slots for series that have none.
   virtual absl::Status Write(ArchiveKey archive, absl::Span<const SeriesPoints> points) = 0;
-  // The same for a coarser archive; replaces the step's value.
-  virtual absl::Status WriteCoarse(ArchiveKey archive,
-                                   absl::Span<const SeriesCoarsePoints> points) = 0;
+  // The same for a coarser archive. A known step replaces what is stored, an absent one leaves it.
+  virtual absl::Status WriteCoarse(ArchiveKey archive, absl::Span<const CoarseRun> runs) = 0;
 
   // Reads steps [start_sec, start_sec + step * out.size()) of the finest archive; `start_sec` is
   // aligned. Absent: NaN. DataLoss when a needed page is bad (the rest of `out` is filled all the
   // same).
   virtual absl::Status Read(ArchiveKey archive, SeriesId series, int64_t start_sec,
                             absl::Span<double> out) const = 0;
-  // The same for a coarser archive; count 0 where absent.
+  // The same for `steps` steps of a coarser archive, column after column; `cells` has room for all
+  // columns. All columns of an absent step are NaN.
   virtual absl::Status ReadCoarse(ArchiveKey archive, SeriesId series, int64_t start_sec,
-                                  absl::Span<CoarsePoint> out) const = 0;
+                                  size_t steps, absl::Span<double> cells) const = 0;
 
   // Reads steps [start_sec, start_sec + step * steps) of many series of any archive, in the order
   // in which their pages lie on disk. `visit` gets each series that has something there: its place

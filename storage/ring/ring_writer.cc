@@ -216,11 +216,10 @@ void RingWriter::Merge(const PageWrite& write) {
     dense_[static_cast<size_t>((point.timestamp_sec - start_sec) / rings_->step_sec())] =
         point.value;
   }
-  for (const CoarsePoint& point : write.coarse) {
-    const size_t step = static_cast<size_t>((point.timestamp_sec - start_sec) / rings_->step_sec());
-    const bool known = point.count > 0 && !std::isnan(point.value);
-    dense_[step] = known ? point.value : kAbsent;
-    if (rings_->columns() > 1) dense_[steps + step] = known ? point.count : kAbsent;
+  for (size_t i = 0; i < write.steps; ++i) {
+    if (std::isnan(write.cells[i])) continue;
+    for (size_t column = 0; column < rings_->columns(); ++column)
+      dense_[column * steps + write.first + i] = write.cells[column * write.stride + i];
   }
 }
 

@@ -23,14 +23,18 @@
 
 namespace shoal {
 
-// The points of one series in one stripe. One of the spans is empty.
+// The points of one series in one stripe: `fine`, or the steps of a CoarseRun.
 struct PageWrite {
   SeriesId series = kNoSeries;
   uint32_t stripe = 0;
   absl::Span<const Point> fine;
-  absl::Span<const CoarsePoint> coarse;
-  Lease lease;  // where it goes; found by the writer
-  size_t points() const { return fine.size() + coarse.size(); }
+  const double* cells = nullptr;  // column c of the page's step first + i: cells[c * stride + i]
+  size_t stride = 0;
+  uint32_t first = 0;
+  uint32_t steps = 0;
+  uint32_t known = 0;  // of the steps
+  Lease lease;         // where it goes; found by the writer
+  size_t points() const { return fine.size() + known; }
 };
 
 // May be null, each.

@@ -1,6 +1,8 @@
 #include "storage/ring/rollup.h"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/check.h"
 #include "base/metric/series.h"
@@ -8,95 +10,111 @@
 namespace shoal {
 namespace {
 
-bool IsKnown(const CoarsePoint& point) { return point.count > 0 && !std::isnan(point.value); }
-
-// How the finer slots' values make the coarser one: a count of counts is their sum.
-AggregationMethod MethodOverCoarse(AggregationMethod method) {
-  return method == AggregationMethod::kCount ? AggregationMethod::kSum : method;
-}
-
-size_t SlotsPerBucket(int64_t fine_step_sec, int64_t coarse_step_sec, int64_t start_sec,
-                      size_t slots) {
-  SHOAL_CHECK(fine_step_sec > 0 && coarse_step_sec % fine_step_sec == 0 &&
-              start_sec % coarse_step_sec == 0);
-  const size_t per_bucket = static_cast<size_t>(coarse_step_sec / fine_step_sec);
-  SHOAL_CHECK(slots % per_bucket == 0);
-  return per_bucket;
-}
-
-// A value of any method but average.
-CoarsePoint FromValue(int64_t timestamp_sec, double value) {
-  if (std::isnan(value)) return {timestamp_sec, 0, 0};
-  return {timestamp_sec, value, 1};
-}
+using Method = AggregationMethod;
 
 bool Enough(size_t known, size_t slots, double x_files_factor) {
   return known > 0 && static_cast<double>(known) / static_cast<double>(slots) >= x_files_factor;
 }
 
+// The columns of some finer steps of a coarse step that are known.
+struct KnownSteps {
+  absl::Span<const double> cells;  // of all finer steps
+  size_t stride = 0;
+  const std::vector<size_t>* steps = nullptr;
+
+  double at(size_t column, size_t i) const { return cells[column * stride + (*steps)[i]]; }
+  size_t size() const { return steps->size(); }
+};
+
+// Deviations around a common mean: those around each step's own mean, and of these means.
+double MergeSquares(const AggregateColumns& columns, const KnownSteps& known, size_t column) {
+  const size_t sum = static_cast<size_t>(columns.Find({Method::kSum, 0}));
+  const size_t count = static_cast<size_t>(columns.Find({Method::kCount, 0}));
+  double mean = 0;
+  double total = 0;
+  double squares = 0;
+  for (size_t i = 0; i < known.size(); ++i) {
+    const double n = known.at(count, i);
+    const double delta = known.at(sum, i) / n - mean;
+    squares += known.at(column, i) + delta * delta * total * n / (total + n);
+    total += n;
+    mean += delta * n / total;
+  }
+  return squares;
+}
+
+// What makes a column of the finer steps' same column.
+AggregateSpec OverCoarse(AggregateSpec spec) {
+  return spec.method == Method::kCount ? AggregateSpec{Method::kSum, 0} : spec;
+}
+
 }  // namespace
 
-std::vector<CoarsePoint> RollUpFine(const AggregationRule& rule, int64_t fine_step_sec,
-                                    int64_t coarse_step_sec, int64_t start_sec,
-                                    absl::Span<const double> fine) {
-  const size_t per_bucket = SlotsPerBucket(fine_step_sec, coarse_step_sec, start_sec, fine.size());
-  std::vector<CoarsePoint> coarse;
-  coarse.reserve(fine.size() / per_bucket);
-  for (size_t i = 0; i < fine.size(); i += per_bucket) {
-    const absl::Span<const double> bucket = fine.subspan(i, per_bucket);
-    const int64_t timestamp_sec = start_sec + static_cast<int64_t>(i) * fine_step_sec;
-    if (rule.method != AggregationMethod::kAverage) {
-      coarse.push_back(
-          FromValue(timestamp_sec, Aggregate(rule.method, bucket, rule.x_files_factor)));
-      continue;
-    }
-    CoarsePoint point{timestamp_sec, 0, 0};
-    for (const double value : bucket) {
-      if (std::isnan(value)) continue;
-      point.value += value;
-      point.count += 1;
-    }
-    if (!Enough(static_cast<size_t>(point.count), per_bucket, rule.x_files_factor))
-      point = {timestamp_sec, 0, 0};
-    coarse.push_back(point);
-  }
-  return coarse;
-}
-
-std::vector<CoarsePoint> RollUpCoarse(const AggregationRule& rule, int64_t fine_step_sec,
-                                      int64_t coarse_step_sec, int64_t start_sec,
-                                      absl::Span<const CoarsePoint> fine) {
-  const size_t per_bucket = SlotsPerBucket(fine_step_sec, coarse_step_sec, start_sec, fine.size());
-  std::vector<CoarsePoint> coarse;
-  coarse.reserve(fine.size() / per_bucket);
-  std::vector<double> values(per_bucket);
-  for (size_t i = 0; i < fine.size(); i += per_bucket) {
-    const absl::Span<const CoarsePoint> bucket = fine.subspan(i, per_bucket);
-    const int64_t timestamp_sec = start_sec + static_cast<int64_t>(i) * fine_step_sec;
-    if (rule.method != AggregationMethod::kAverage) {
-      for (size_t k = 0; k < per_bucket; ++k)
-        values[k] = IsKnown(bucket[k]) ? bucket[k].value : kAbsent;
-      const double value = Aggregate(MethodOverCoarse(rule.method), values, rule.x_files_factor);
-      coarse.push_back(FromValue(timestamp_sec, value));
-      continue;
-    }
-    CoarsePoint point{timestamp_sec, 0, 0};
+size_t RollUpFine(const AggregateColumns& columns, double x_files_factor, size_t per_step,
+                  absl::Span<const double> fine, absl::Span<double> cells) {
+  SHOAL_CHECK(per_step > 0 && fine.size() % per_step == 0);
+  const size_t steps = fine.size() / per_step;
+  SHOAL_CHECK(cells.size() >= columns.size() * steps);
+  static thread_local std::vector<double> scratch;
+  scratch.resize(per_step);
+  size_t known_steps = 0;
+  for (size_t step = 0; step < steps; ++step) {
+    const double* const from = fine.data() + step * per_step;
     size_t known = 0;
-    for (const CoarsePoint& finer : bucket) {
-      if (!IsKnown(finer)) continue;
-      point.value += finer.value;
-      point.count += finer.count;
-      ++known;
+    for (size_t i = 0; i < per_step; ++i) {
+      // Without a branch: gaps come as they like.
+      scratch[known] = from[i];
+      known += std::isnan(from[i]) ? 0 : 1;
     }
-    if (!Enough(known, per_bucket, rule.x_files_factor)) point = {timestamp_sec, 0, 0};
-    coarse.push_back(point);
+    const bool enough = Enough(known, per_step, x_files_factor);
+    known_steps += enough ? 1 : 0;
+    const absl::Span<const double> values(scratch.data(), known);
+    for (size_t column = 0; column < columns.size(); ++column) {
+      cells[column * steps + step] =
+          enough ? AggregateKnown(columns.specs()[column], values, per_step) : kAbsent;
+    }
   }
-  return coarse;
+  return known_steps;
 }
 
-double FinishCoarse(AggregationMethod method, const CoarsePoint& point) {
-  if (!IsKnown(point)) return kAbsent;
-  return method == AggregationMethod::kAverage ? point.value / point.count : point.value;
+size_t RollUpCoarse(const AggregateColumns& columns, double x_files_factor, size_t per_step,
+                    absl::Span<const double> finer, absl::Span<double> cells) {
+  SHOAL_CHECK(per_step > 0 && finer.size() % (columns.size() * per_step) == 0);
+  const size_t finer_steps = finer.size() / columns.size();
+  const size_t steps = finer_steps / per_step;
+  SHOAL_CHECK(cells.size() >= columns.size() * steps);
+  static thread_local std::vector<size_t> at;
+  static thread_local std::vector<double> values;
+  size_t known_steps = 0;
+  for (size_t step = 0; step < steps; ++step) {
+    at.clear();
+    for (size_t i = step * per_step; i < (step + 1) * per_step; ++i) {
+      if (!std::isnan(finer[i])) at.push_back(i);
+    }
+    const bool enough = Enough(at.size(), per_step, x_files_factor);
+    known_steps += enough ? 1 : 0;
+    const KnownSteps known{finer, finer_steps, &at};
+    for (size_t column = 0; column < columns.size(); ++column) {
+      double& cell = cells[column * steps + step];
+      const AggregateSpec spec = columns.specs()[column];
+      if (!enough) {
+        cell = kAbsent;
+      } else if (spec.method == Method::kSquares) {
+        cell = MergeSquares(columns, known, column);
+      } else {
+        values.clear();
+        for (size_t i = 0; i < known.size(); ++i) values.push_back(known.at(column, i));
+        cell = AggregateKnown(OverCoarse(spec), values, per_step);
+      }
+    }
+  }
+  return known_steps;
+}
+
+size_t RollUpArchive(const SeriesSchema& schema, const AggregateColumns& columns, size_t k,
+                     absl::Span<const double> finer, absl::Span<double> cells) {
+  const auto roll_up = k == 1 ? &RollUpFine : &RollUpCoarse;
+  return roll_up(columns, schema.aggregation.x_files_factor, StepsPerStep(schema, k), finer, cells);
 }
 
 }  // namespace shoal

@@ -1,4 +1,5 @@
 // Reading many series at once agrees with reading them one by one, and costs what lies on disk.
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -95,7 +96,12 @@ class RingReadTest : public ::testing::Test {
   // and every seventh has none.
   void Fill() {
     std::mt19937_64 random(11);
-    std::map<SeriesId, std::vector<CoarsePoint>> coarse;
+    struct CoarseStep {
+      SeriesId series;
+      int64_t start_sec;
+      std::array<double, 2> cells;  // sum, count
+    };
+    std::vector<CoarseStep> coarse;
     for (int stripe = 0; stripe < 5; ++stripe) {
       std::vector<std::vector<Point>> points(kSeries);
       std::vector<SeriesPoints> batch;
@@ -107,14 +113,15 @@ class RingReadTest : public ::testing::Test {
           const int64_t at = kT0 + stripe * kStripeSec + i * kStep;
           points[s].push_back({at, noisy ? std::sqrt(static_cast<double>(random() >> 8))
                                          : static_cast<double>(random() % 100)});
-          if (i % 6 == 0) coarse[s].push_back({at / 60 * 60, points[s].back().value, 1.0 + i});
+          if (i % 6 == 0) coarse.push_back({s, at / 60 * 60, {points[s].back().value, 1.0 + i}});
         }
         batch.push_back({s, points[s]});
       }
       ASSERT_TRUE(store_->Write(kFine, batch).ok());
     }
-    std::vector<SeriesCoarsePoints> batch;
-    for (auto& [s, points] : coarse) batch.push_back({s, points});
+    std::vector<CoarseRun> batch;
+    for (const CoarseStep& step : coarse)
+      batch.push_back({step.series, step.start_sec, 1, 1, step.cells.data()});
     ASSERT_TRUE(store_->WriteCoarse(kCoarse, batch).ok());
   }
 
@@ -138,15 +145,10 @@ class RingReadTest : public ::testing::Test {
       if (archive == kFine) {
         ASSERT_TRUE(store_->Read(archive, series[index], start_sec, absl::MakeSpan(want)).ok());
       } else {
-        std::vector<CoarsePoint> points(steps);
-        ASSERT_TRUE(
-            store_->ReadCoarse(archive, series[index], start_sec, absl::MakeSpan(points)).ok());
         want.resize(2 * steps, kAbsent);
-        for (size_t i = 0; i < steps; ++i) {
-          if (points[i].count == 0) continue;
-          want[i] = points[i].value;
-          want[steps + i] = points[i].count;
-        }
+        ASSERT_TRUE(
+            store_->ReadCoarse(archive, series[index], start_sec, steps, absl::MakeSpan(want))
+                .ok());
       }
       std::vector<double> have(want.size(), kAbsent);
       if (const auto it = got.find(index); it != got.end()) have = it->second;

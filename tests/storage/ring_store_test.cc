@@ -348,27 +348,45 @@ TEST_F(RingStoreTest, ManySeriesOfManyKindsAgreeWithAReference) {
   EXPECT_THAT(store_->Verify(), IsEmpty());
 }
 
-TEST_F(RingStoreTest, CoarseAveragesKeepSumAndCount) {
+TEST_F(RingStoreTest, CoarseArchivesKeepTheirColumns) {
   const int64_t start = kT0 / 60 * 60;
-  const std::vector<CoarsePoint> points = {
-      {start, 10.5, 6}, {start + 60, 12, 5}, {start + 60 * 40, 1, 1}};
-  const SeriesCoarsePoints one{8, points};
-  ASSERT_TRUE(store_->WriteCoarse(kCoarse, {one}).ok());
+  // Sum and count; 41 steps of which three are known, and room behind them.
+  std::vector<double> cells(2 * 50, kAbsent);
+  cells[0] = 10.5;
+  cells[50] = 6;
+  cells[1] = 12;
+  cells[51] = 5;
+  cells[40] = 1;
+  cells[90] = 1;
+  ASSERT_TRUE(store_->WriteCoarse(kCoarse, {CoarseRun{8, start, 41, 50, cells.data()}}).ok());
   ASSERT_TRUE(Reopen().ok());
-  std::vector<CoarsePoint> got(41);
-  ASSERT_TRUE(store_->ReadCoarse(kCoarse, 8, start, absl::MakeSpan(got)).ok());
-  EXPECT_EQ(got[0].value, 10.5);
-  EXPECT_EQ(got[0].count, 6);
-  EXPECT_EQ(got[1].count, 5);
-  EXPECT_EQ(got[2].count, 0);
-  EXPECT_EQ(got[2].timestamp_sec, start + 120);
-  EXPECT_EQ(got[40].value, 1);
-  // A step that has become absent is erased.
-  const std::vector<CoarsePoint> gone = {{start + 60, 0, 0}};
-  ASSERT_TRUE(store_->WriteCoarse(kCoarse, {SeriesCoarsePoints{8, gone}}).ok());
-  ASSERT_TRUE(store_->ReadCoarse(kCoarse, 8, start, absl::MakeSpan(got)).ok());
-  EXPECT_EQ(got[0].count, 6);
-  EXPECT_EQ(got[1].count, 0);
+  std::vector<double> got(2 * 41);
+  ASSERT_TRUE(store_->ReadCoarse(kCoarse, 8, start, 41, absl::MakeSpan(got)).ok());
+  EXPECT_EQ(got[0], 10.5);
+  EXPECT_EQ(got[41], 6);
+  EXPECT_EQ(got[1], 12);
+  EXPECT_EQ(got[42], 5);
+  EXPECT_TRUE(std::isnan(got[2]));
+  EXPECT_TRUE(std::isnan(got[43]));
+  EXPECT_EQ(got[40], 1);
+  EXPECT_EQ(got[81], 1);
+  // An absent step leaves what is there.
+  const std::vector<double> more = {kAbsent, 13, kAbsent, 6};
+  ASSERT_TRUE(store_->WriteCoarse(kCoarse, {CoarseRun{8, start, 2, 2, more.data()}}).ok());
+  ASSERT_TRUE(store_->ReadCoarse(kCoarse, 8, start, 41, absl::MakeSpan(got)).ok());
+  EXPECT_EQ(got[0], 10.5);
+  EXPECT_EQ(got[1], 13);
+  EXPECT_EQ(got[42], 6);
+}
+
+TEST_F(RingStoreTest, CoarseRunsOffTheGridAreRefused) {
+  const std::vector<double> cells(4, 1);
+  const int64_t start = kT0 / 60 * 60;
+  for (const CoarseRun& run :
+       {CoarseRun{8, start + 10, 2, 2, cells.data()}, CoarseRun{8, start, 2, 1, cells.data()},
+        CoarseRun{8, -60, 2, 2, cells.data()}, CoarseRun{kNoSeries, start, 2, 2, cells.data()}}) {
+    EXPECT_EQ(store_->WriteCoarse(kCoarse, {run}).code(), absl::StatusCode::kInvalidArgument);
+  }
 }
 
 TEST_F(RingStoreTest, WrongKindOfArchiveIsRefused) {
@@ -533,7 +551,7 @@ TEST_F(RingStoreTest, OlderFormatIsRefusedWithBothVersions) {
   const absl::Status status = Reopen();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(), HasSubstr(".ring"));
-  EXPECT_THAT(status.message(), HasSubstr("version 1 is older than this program's 2"));
+  EXPECT_THAT(status.message(), HasSubstr("version 1 is older than this program's 3"));
 }
 
 TEST_F(RingStoreTest, FileOfAnotherGeometryIsSetAside) {

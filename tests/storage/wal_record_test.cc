@@ -11,7 +11,13 @@ namespace shoal {
 namespace {
 
 SchemaDefinition SomeSchema() {
-  return {3, {{{10, 360}, {60, 10080}}, {AggregationMethod::kSum, 0.25}}};
+  SchemaDefinition definition{3,
+                              {{{10, 360}, {60, 10080}}, {AggregationMethod::kPercentile, 0.25}}};
+  definition.schema.aggregation.percentile = 9990;
+  definition.schema.aggregation.whisper = true;
+  definition.schema.aggregation.also = {{AggregationMethod::kMax, 0},
+                                        {AggregationMethod::kPercentile, 5000}};
+  return definition;
 }
 
 WalBatch SomeBatch(int64_t span) {
@@ -68,7 +74,7 @@ TEST(WalRecordTest, TheBytesAreFrozen) {
             "00000a00000000000000f03f0000000000000440");
   EncodeSchemaRecord({0, {{{10, 360}}, {AggregationMethod::kAverage, 0.5}}}, &bytes);
   EXPECT_EQ(absl::BytesToHexString(bytes),
-            "01000001000000000000e03f010a000000000000006801000000000000");
+            "010000010000000000000000e03f0000010a000000000000006801000000000000");
   EncodeSeriesRecord({{{5, 0, "a.b"}}}, &bytes);
   EXPECT_EQ(absl::BytesToHexString(bytes),
             "020105000361"
