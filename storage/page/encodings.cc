@@ -4,237 +4,458 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <string>
 #include <vector>
 
 #include "base/check.h"
 #include "base/coding.h"
-#include "storage/page/bit_stream.h"
+#include "storage/page/bit_packing.h"
+#include "storage/page/decimals.h"
+#include "storage/page/integer_blocks.h"
 
 namespace shoal {
 namespace {
 
-constexpr double kPowersOf10[kScaleMax + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                               1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-constexpr size_t kVarintBytesMax = 10;
+// The second byte of kDecimal and kBits.
+constexpr int kScaleMask = 0x0f;  // 0 in kBits
+constexpr int kOrderShift = 4;    // differences taken: 0, 1, 2
+constexpr int kOrderMask = 0x3;
+constexpr int kOrderMax = 2;
+constexpr int kOddFlag = 0x40;  // a list of odd values follows
+constexpr int kReservedFlag = 0x80;
+
+constexpr size_t kConstantBytes = 9;
+// With fewer values than this the spread of those to come is guessed from that of these.
+constexpr size_t kFewValues = 64;
+
+// Values whose differences tell whether all should be tried.
+constexpr size_t kTrialValues = 32;
 
 inline uint64_t Bits(double value) { return std::bit_cast<uint64_t>(value); }
 
-// The integer m with m / 10^scale == value, bit for bit; false when there is none within the
-// bounds.
-inline bool ScaleExactly(double value, int scale, int64_t* integer) {
-  const double scaled = value * kPowersOf10[scale];
-  if (!(std::fabs(scaled) < static_cast<double>(kScaledIntMax)))
-    return false;  // also infinities and NaN
-  const int64_t rounded = static_cast<int64_t>(scaled + std::copysign(0.5, scaled));
-  if (Bits(static_cast<double>(rounded) / kPowersOf10[scale]) != Bits(value))
-    return false;  // also -0
-  *integer = rounded;
-  return true;
+// A sequence of integers, or its first or second differences, whichever is smallest.
+struct IntegerPlan {
+  int order = 0;
+  BlockPlan blocks;
+  size_t bytes = 0;  // first integers and blocks
+  double bits_per_value = 0;
+};
+
+// Working memory of a call, kept for the next one of the thread.
+struct Scratch {
+  std::vector<int64_t> integers[kOrderMax + 1];  // by order; those of a higher one follow the first
+  std::vector<double> changed;
+  std::vector<uint16_t> odd;
+  std::vector<uint64_t> decoded;
+  std::vector<double> decoded_changes;
+};
+Scratch& ThreadScratch() {
+  static thread_local Scratch scratch;
+  return scratch;
 }
 
-// All values at one scale, the smallest that does. False when some value has no such form.
-bool ScaleAll(absl::Span<const double> values, std::vector<int64_t>* integers) {
-  int scale = 0;
-  int64_t ignored = 0;
+bool IsConstant(absl::Span<const double> values) {
+  uint64_t differing = 0;
   for (const double value : values) {
-    while (!ScaleExactly(value, scale, &ignored)) {
-      if (++scale > kScaleMax) return false;
-    }
+    differing |= Bits(value) ^ Bits(values[0]);
+    if (differing != 0) return false;
   }
-  integers->resize(values.size() + 1);
-  for (size_t i = 0; i < values.size(); ++i) {
-    // A value that needed fewer digits may leave the bound at the common scale.
-    if (!ScaleExactly(values[i], scale, &(*integers)[i])) return false;
-  }
-  integers->back() = scale;
   return true;
 }
 
-struct VarintBuffer {
-  char bytes[kVarintBytesMax];
-  size_t size = 0;
-};
-
-VarintBuffer Varint(uint64_t value) {
-  VarintBuffer out;
-  while (value >= 0x80) {
-    out.bytes[out.size++] = static_cast<char>(value | 0x80);
-    value >>= 7;
+// Differences of successive integers, modulo 2^64.
+void Difference(absl::Span<const int64_t> from, int64_t* to) {
+  for (size_t i = 0; i + 1 < from.size(); ++i) {
+    to[i] =
+        static_cast<int64_t>(static_cast<uint64_t>(from[i + 1]) - static_cast<uint64_t>(from[i]));
   }
-  out.bytes[out.size++] = static_cast<char>(value);
-  return out;
 }
 
-struct Miniblock {
-  int64_t min = 0;
-  int width = 0;
-};
-
-Miniblock Measure(absl::Span<const int64_t> values) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return {*low, BitWidth(static_cast<uint64_t>(*high) - static_cast<uint64_t>(*low))};
+// How wide one block of `count` such values will be once it has many: the range of a few is smaller
+// than that of all, by (count - 1) / (count + 1) when they are evenly spread.
+double ExpectedBits(const BlockPlan& plan, size_t count) {
+  if (plan.layout != BlockLayout::kOne)
+    return 8 * static_cast<double>(plan.bytes) / static_cast<double>(count);
+  if (count >= kFewValues) return plan.width;
+  const double spread =
+      count < 3 ? 3 : static_cast<double>(count + 1) / static_cast<double>(count - 1);
+  const double range = std::ldexp(static_cast<double>(plan.range) * spread, -plan.shift);
+  return range < 1 ? 0 : std::ilogb(range) + 1;
 }
 
-// Bytes of all miniblocks of `values`.
-size_t MiniblockBytes(absl::Span<const int64_t> values) {
-  size_t bytes = 0;
-  for (size_t i = 0; i < values.size(); i += kMiniblockValues) {
-    const absl::Span<const int64_t> block = values.subspan(i, kMiniblockValues);
-    const Miniblock measured = Measure(block);
-    bytes += 1 + Varint(ZigZag(measured.min)).size + PackedBytes(block.size(), measured.width);
+// `scratch->integers[0]` is the sequence, of two or more.
+IntegerPlan PlanIntegers(Scratch* scratch, int order_max) {
+  const size_t count = scratch->integers[0].size();
+  IntegerPlan best;
+  best.blocks = PlanBlocks(scratch->integers[0]);
+  best.bytes = best.blocks.bytes;
+  best.bits_per_value = ExpectedBits(best.blocks, count);
+  size_t first_bytes = 0;
+  uint64_t last_range = best.blocks.range;
+  for (int order = 1; order <= order_max && count > static_cast<size_t>(order) + 1; ++order) {
+    // Differences of noise are only noisier: where those of the first values are, no more is tried.
+    const std::vector<int64_t>& from = scratch->integers[order - 1];
+    if (count > 2 * kTrialValues) {
+      int64_t trial[kTrialValues];
+      Difference(absl::MakeSpan(from).subspan(0, kTrialValues + 1), trial);
+      if (RangeSize(trial) / 2 > best.blocks.range) break;
+    } else if (order > best.order + 1) {
+      break;
+    }
+    std::vector<int64_t>& to = scratch->integers[order];
+    to.resize(from.size() - 1);
+    Difference(from, to.data());
+    first_bytes += VarintBytes(ZigZag(from[0]));
+    const BlockPlan blocks = PlanBlocks(to);
+    const size_t bytes = first_bytes + blocks.bytes;
+    const double bits = ExpectedBits(blocks, to.size());
+    if (bytes < best.bytes) {
+      best = {order, blocks, bytes, bits};
+    } else if (count < kFewValues && bits < best.bits_per_value &&
+               static_cast<double>(blocks.range) < static_cast<double>(last_range) * 1.1) {
+      // The few values of a walk lie close together, those to come will not: their differences say
+      // more. (Independent values differ by more than they spread.)
+      best.bits_per_value = bits;
+    }
+    last_range = blocks.range;
+  }
+  const size_t without_patches = best.blocks.bytes;
+  TryPatches(scratch->integers[best.order], &best.blocks);
+  if (best.blocks.bytes < without_patches) {
+    best.bytes -= without_patches - best.blocks.bytes;
+    best.bits_per_value = ExpectedBits(best.blocks, scratch->integers[best.order].size());
+  }
+  return best;
+}
+
+char* PutIntegers(const Scratch& scratch, const IntegerPlan& plan, char* to) {
+  for (int order = 0; order < plan.order; ++order)
+    to = PutVarint(ZigZag(scratch.integers[order][0]), to);
+  PutBlocks(scratch.integers[plan.order], plan.blocks, to);
+  return to + plan.blocks.bytes;
+}
+
+size_t OddListBytes(absl::Span<const uint16_t> odd) {
+  if (odd.empty()) return 0;
+  size_t bytes = VarintBytes(odd.size()) + 8 * odd.size();
+  size_t last = 0;
+  for (const uint16_t at : odd) {
+    bytes += VarintBytes(at - last);
+    last = at;
   }
   return bytes;
 }
 
-char* PutMiniblocks(absl::Span<const int64_t> values, char* to) {
-  uint64_t offsets[kMiniblockValues];
-  for (size_t i = 0; i < values.size(); i += kMiniblockValues) {
-    const absl::Span<const int64_t> block = values.subspan(i, kMiniblockValues);
-    const Miniblock measured = Measure(block);
-    *to++ = static_cast<char>(measured.width);
-    const VarintBuffer min = Varint(ZigZag(measured.min));
-    std::memcpy(to, min.bytes, min.size);
-    to += min.size;
-    for (size_t k = 0; k < block.size(); ++k) {
-      offsets[k] = static_cast<uint64_t>(block[k]) - static_cast<uint64_t>(measured.min);
-    }
-    PackBits(offsets, block.size(), measured.width, to);
-    to += PackedBytes(block.size(), measured.width);
+char* PutOddList(absl::Span<const double> values, absl::Span<const uint16_t> odd, char* to) {
+  if (odd.empty()) return to;
+  to = PutVarint(odd.size(), to);
+  size_t last = 0;
+  for (const uint16_t at : odd) {
+    to = PutVarint(at - last, to);
+    last = at;
+  }
+  for (const uint16_t at : odd) {
+    StoreLE<double>(to, values[at]);
+    to += 8;
   }
   return to;
 }
 
-// Layout: scale u8, order u8, [order 1: first integer as zigzag varint], miniblocks.
-size_t EncodeScaledInt(absl::Span<const double> values, char* to, size_t room) {
-  static thread_local std::vector<int64_t> integers;
-  static thread_local std::vector<int64_t> deltas;
-  if (!ScaleAll(values, &integers)) return 0;
-  const int scale = static_cast<int>(integers.back());
-  integers.pop_back();
-  deltas.resize(integers.size() - 1);
-  for (size_t i = 1; i < integers.size(); ++i) deltas[i - 1] = integers[i] - integers[i - 1];
-  const VarintBuffer first = Varint(ZigZag(integers[0]));
-
-  const size_t plain_bytes = 3 + MiniblockBytes(integers);
-  const size_t delta_bytes = 3 + first.size + MiniblockBytes(deltas);
-  const size_t bytes = std::min(plain_bytes, delta_bytes);
-  if (bytes > room) return 0;
-  char* at = to;
-  *at++ = static_cast<char>(ColumnEncoding::kScaledInt);
-  *at++ = static_cast<char>(scale);
-  if (delta_bytes < plain_bytes) {
-    *at++ = 1;
-    std::memcpy(at, first.bytes, first.size);
-    at = PutMiniblocks(deltas, at + first.size);
-  } else {
-    *at++ = 0;
-    at = PutMiniblocks(integers, at);
-  }
-  SHOAL_CHECK(static_cast<size_t>(at - to) == bytes);
-  return bytes;
-}
-
-// Takes miniblocks of `count` integers off `*in`, wrapping around rather than overflowing: the
-// bytes are not trusted.
-bool TakeMiniblocks(ByteReader* in, size_t count, uint64_t* integers) {
-  for (size_t i = 0; i < count; i += kMiniblockValues) {
-    const size_t size = std::min(kMiniblockValues, count - i);
-    uint8_t width = 0;
-    uint64_t min = 0;
-    if (!in->Get(&width) || width > 64 || !in->GetVarint(&min)) return false;
-    const absl::string_view rest = in->rest();
-    absl::string_view packed;
-    if (!in->GetBytes(PackedBytes(size, width), &packed)) return false;
-    UnpackBits(packed.data(), rest.size(), size, width, integers + i);
-    const uint64_t base = static_cast<uint64_t>(UnZigZag(min));
-    for (size_t k = i; k < i + size; ++k) integers[k] += base;
-  }
-  return true;
-}
-
-bool DecodeScaledInt(ByteReader* in, absl::Span<double> out) {
-  uint8_t scale = 0;
-  uint8_t order = 0;
-  if (!in->Get(&scale) || scale > kScaleMax || !in->Get(&order) || order > 1) return false;
-  // The integers are made in the memory of the doubles that they become.
-  static thread_local std::vector<uint64_t> integers;
-  integers.resize(out.size());
-  if (order == 1) {
-    uint64_t first = 0;
-    if (!in->GetVarint(&first)) return false;
-    integers[0] = static_cast<uint64_t>(UnZigZag(first));
-    if (!TakeMiniblocks(in, out.size() - 1, integers.data() + 1)) return false;
-    for (size_t i = 1; i < out.size(); ++i) integers[i] += integers[i - 1];
-  } else if (!TakeMiniblocks(in, out.size(), integers.data())) {
-    return false;
-  }
-  uint64_t beyond = 0;
-  constexpr uint64_t kBound = static_cast<uint64_t>(kScaledIntMax);
-  for (const uint64_t integer : integers) beyond |= (integer + kBound) > 2 * kBound ? 1 : 0;
-  if (beyond != 0) return false;
-  const double divisor = kPowersOf10[scale];
-  if (scale == 0) {
-    for (size_t i = 0; i < out.size(); ++i)
-      out[i] = static_cast<double>(static_cast<int64_t>(integers[i]));
-  } else {
-    for (size_t i = 0; i < out.size(); ++i) {
-      out[i] = static_cast<double>(static_cast<int64_t>(integers[i])) / divisor;
+// The two encodings by integers. Writes the smaller one when it takes at most `limit` bytes.
+bool EncodeIntegers(absl::Span<const double> values, char* to, size_t limit, ColumnSize* size) {
+  // Decimals of this many bytes a value have so many digits that bit patterns may be no worse.
+  constexpr double kManyBytes = 3.5;
+  Scratch& scratch = ThreadScratch();
+  const double count = static_cast<double>(values.size());
+  scratch.integers[0].resize(values.size());
+  int scale = 0;
+  bool done = false;
+  size_t bytes_max = limit;
+  if (ToDecimals(values, &scale, scratch.integers[0].data(), &scratch.odd)) {
+    const IntegerPlan plan = PlanIntegers(&scratch, kOrderMax);
+    const size_t bytes = 2 + OddListBytes(scratch.odd) + plan.bytes;
+    if (bytes <= bytes_max) {
+      char* at = to;
+      *at++ = static_cast<char>(ColumnEncoding::kDecimal);
+      *at++ = static_cast<char>(scale | plan.order << kOrderShift |
+                                (scratch.odd.empty() ? 0 : kOddFlag));
+      at = PutOddList(values, scratch.odd, at);
+      at = PutIntegers(scratch, plan, at);
+      SHOAL_CHECK(static_cast<size_t>(at - to) == bytes);
+      size->bytes = bytes;
+      size->bits_per_value =
+          plan.bits_per_value + 80 * static_cast<double>(scratch.odd.size()) / count;
+      done = true;
+      bytes_max = bytes - 1;
+      if (static_cast<double>(bytes) < kManyBytes * count && scratch.odd.empty()) return true;
     }
   }
+  for (size_t i = 0; i < values.size(); ++i)
+    scratch.integers[0][i] = static_cast<int64_t>(Bits(values[i]));
+  const IntegerPlan plan = PlanIntegers(&scratch, 1);
+  const size_t bytes = 2 + plan.bytes;
+  if (bytes > bytes_max) return done;
+  to[0] = static_cast<char>(ColumnEncoding::kBits);
+  to[1] = static_cast<char>(plan.order << kOrderShift);
+  PutIntegers(scratch, plan, to + 2);
+  size->bytes = bytes;
+  size->bits_per_value = plan.bits_per_value;
   return true;
 }
 
-bool IsConstant(absl::Span<const double> values) {
-  const uint64_t first = Bits(values[0]);
-  return std::all_of(values.begin(), values.end(),
-                     [first](double value) { return Bits(value) == first; });
+bool EncodeRaw(absl::Span<const double> values, char* to, size_t limit, ColumnSize* size) {
+  size->bytes = ColumnBytesMax(values.size());
+  size->bits_per_value = 64;
+  if (size->bytes > limit) return false;
+  *to = static_cast<char>(ColumnEncoding::kRaw);
+  std::memcpy(to + 1, values.data(), 8 * values.size());
+  return true;
+}
+
+bool EncodeConstant(double value, char* to, size_t limit, ColumnSize* size) {
+  *size = {kConstantBytes, 0};
+  if (size->bytes > limit) return false;
+  *to = static_cast<char>(ColumnEncoding::kConstant);
+  StoreLE<double>(to + 1, value);
+  return true;
+}
+
+bool EncodeVarying(absl::Span<const double> values, char* to, size_t limit, ColumnSize* size) {
+  if (IsConstant(values)) return EncodeConstant(values[0], to, limit, size);
+  const size_t smaller = std::min(limit, ColumnBytesMax(values.size()) - 1);
+  return EncodeIntegers(values, to, smaller, size) || EncodeRaw(values, to, limit, size);
+}
+
+// After the encoding: form u8, count of values that differ from the one before, with the first;
+// where they are; a column of them.
+enum ChangesForm : uint8_t {
+  kChangesBitmap = 0,     // a bit for each value
+  kChangesDistances = 1,  // for each but the first, the distance from the last one as a varint
+};
+
+bool EncodeChanges(absl::Span<const double> values, char* to, size_t limit, ColumnSize* size) {
+  constexpr size_t kFixedBytes = 2 + 3;  // the count is below 2^15
+  const size_t bitmap_bytes = (values.size() + 7) / 8;
+  if (limit < kFixedBytes + bitmap_bytes + kConstantBytes) return false;
+  std::vector<double>& changed = ThreadScratch().changed;
+  changed.assign(1, values[0]);
+  size_t distance_bytes = 0;
+  size_t last = 0;
+  for (size_t i = 1; i < values.size(); ++i) {
+    if (Bits(values[i]) == Bits(values[i - 1])) continue;
+    changed.push_back(values[i]);
+    distance_bytes += VarintBytes(i - last);
+    last = i;
+  }
+  const ChangesForm form = distance_bytes < bitmap_bytes ? kChangesDistances : kChangesBitmap;
+  char* at = to;
+  *at++ = static_cast<char>(ColumnEncoding::kChanges);
+  *at++ = static_cast<char>(form);
+  at = PutVarint(changed.size(), at);
+  char* const bitmap = at;
+  if (form == kChangesBitmap) {
+    std::memset(at, 0, bitmap_bytes);
+    bitmap[0] = 1;
+    at += bitmap_bytes;
+  }
+  last = 0;
+  for (size_t i = 1; i < values.size(); ++i) {
+    const bool differs = Bits(values[i]) != Bits(values[i - 1]);
+    if (form == kChangesBitmap) {
+      bitmap[i / 8] =
+          static_cast<char>(static_cast<uint8_t>(bitmap[i / 8]) | (differs ? 1u : 0u) << (i % 8));
+    } else if (differs) {
+      at = PutVarint(i - last, at);
+      last = i;
+    }
+  }
+  const size_t head = static_cast<size_t>(at - to);
+  if (!EncodeVarying(changed, at, limit - head, size)) return false;
+  size->bytes += head;
+  size->bits_per_value = 8 * static_cast<double>(size->bytes) / static_cast<double>(values.size());
+  return true;
+}
+
+// Values that are not equal to the one before, about: -0 and 0 are equal here.
+size_t CountChanges(absl::Span<const double> values) {
+  size_t changes = 0;
+  for (size_t i = 1; i < values.size(); ++i) changes += values[i] != values[i - 1] ? 1 : 0;
+  return changes;
+}
+
+// Makes the integers of `order` from the bytes and adds differences up.
+bool DecodeIntegers(ByteReader* in, int order, absl::Span<uint64_t> integers) {
+  const auto skipped = static_cast<size_t>(order);
+  if (order > kOrderMax || integers.size() <= skipped) return false;
+  uint64_t first[kOrderMax] = {};
+  for (size_t i = 0; i < skipped; ++i) {
+    if (!in->GetVarint(&first[i])) return false;
+    first[i] = static_cast<uint64_t>(UnZigZag(first[i]));
+  }
+  if (!TakeBlocks(in, integers.size() - skipped, integers.data() + skipped)) return false;
+  uint64_t value = first[0];
+  if (order == 1) {
+    integers[0] = value;
+    for (size_t i = 1; i < integers.size(); ++i) integers[i] = value += integers[i];
+  } else if (order == 2) {
+    uint64_t difference = first[1];
+    integers[0] = value;
+    integers[1] = value += difference;
+    for (size_t i = 2; i < integers.size(); ++i) integers[i] = value += difference += integers[i];
+  }
+  return true;
+}
+
+// Where the odd values are, and their bytes.
+struct OddList {
+  size_t count = 0;
+  absl::string_view distances;
+  absl::string_view values;
+};
+
+bool TakeOddList(ByteReader* in, size_t count, OddList* list) {
+  uint64_t size = 0;
+  if (!in->GetVarint(&size) || size == 0 || size > count) return false;
+  list->count = static_cast<size_t>(size);
+  const absl::string_view begin = in->rest();
+  uint64_t at = 0;
+  for (size_t i = 0; i < list->count; ++i) {
+    uint64_t distance = 0;
+    if (!in->GetVarint(&distance) || distance >= count - at) return false;
+    at += distance;
+  }
+  list->distances = begin.substr(0, begin.size() - in->rest().size());
+  return in->GetBytes(8 * list->count, &list->values);
+}
+
+void PutOddValues(const OddList& list, double* out) {
+  ByteReader distances(list.distances);
+  size_t at = 0;
+  for (size_t i = 0; i < list.count; ++i) {
+    uint64_t distance = 0;
+    distances.GetVarint(&distance);
+    at += static_cast<size_t>(distance);
+    out[at] = LoadLE<double>(list.values.data() + 8 * i);
+  }
+}
+
+bool DecodeByIntegers(ByteReader* in, ColumnEncoding encoding, absl::Span<double> out) {
+  uint8_t parameters = 0;
+  if (!in->Get(&parameters)) return false;
+  const int scale = parameters & kScaleMask;
+  const int order = parameters >> kOrderShift & kOrderMask;
+  const bool decimal = encoding == ColumnEncoding::kDecimal;
+  if ((parameters & kReservedFlag) != 0) return false;
+  if (!decimal && (scale != 0 || (parameters & kOddFlag) != 0)) return false;
+  OddList odd;
+  if ((parameters & kOddFlag) != 0 && !TakeOddList(in, out.size(), &odd)) return false;
+  std::vector<uint64_t>& integers = ThreadScratch().decoded;
+  integers.resize(out.size());
+  if (!DecodeIntegers(in, order, absl::MakeSpan(integers))) return false;
+  if (!decimal) {
+    std::memcpy(out.data(), integers.data(), 8 * out.size());
+    return true;
+  }
+  if (!FromDecimals(integers, scale, out.data())) return false;
+  PutOddValues(odd, out.data());
+  return true;
+}
+
+bool DecodeChanges(ByteReader* in, absl::Span<double> out);
+
+// `nested`: in a kChanges column, which has no other inside.
+bool Decode(ByteReader* in, bool nested, absl::Span<double> out) {
+  uint8_t encoding = 0;
+  if (out.empty() || !in->Get(&encoding)) return false;
+  switch (static_cast<ColumnEncoding>(encoding)) {
+    case ColumnEncoding::kConstant: {
+      double value = 0;
+      if (!in->Get(&value)) return false;
+      std::fill(out.begin(), out.end(), value);
+      return true;
+    }
+    case ColumnEncoding::kDecimal:
+    case ColumnEncoding::kBits:
+      return DecodeByIntegers(in, static_cast<ColumnEncoding>(encoding), out);
+    case ColumnEncoding::kRaw: {
+      absl::string_view raw;
+      if (!in->GetBytes(8 * out.size(), &raw)) return false;
+      std::memcpy(out.data(), raw.data(), raw.size());
+      return true;
+    }
+    case ColumnEncoding::kChanges:
+      return !nested && DecodeChanges(in, out);
+  }
+  return false;
+}
+
+bool DecodeChanges(ByteReader* in, absl::Span<double> out) {
+  uint8_t form = 0;
+  uint64_t count = 0;
+  if (!in->Get(&form) || form > kChangesDistances || !in->GetVarint(&count) || count == 0 ||
+      count > out.size())
+    return false;
+  absl::string_view places;
+  if (form == kChangesBitmap) {
+    if (!in->GetBytes((out.size() + 7) / 8, &places)) return false;
+    uint64_t set = 0;
+    for (const char byte : places)
+      set += static_cast<uint64_t>(__builtin_popcount(static_cast<uint8_t>(byte)));
+    const bool beyond =
+        out.size() % 8 != 0 && static_cast<uint8_t>(places.back()) >> (out.size() % 8) != 0;
+    if (set != count || (places[0] & 1) == 0 || beyond) return false;
+  } else {
+    places = in->rest();
+    uint64_t at = 0;
+    for (uint64_t i = 1; i < count; ++i) {
+      uint64_t distance = 0;
+      if (!in->GetVarint(&distance) || distance == 0 || distance >= out.size() - at) return false;
+      at += distance;
+    }
+    places = places.substr(0, places.size() - in->rest().size());
+  }
+  std::vector<double>& changed = ThreadScratch().decoded_changes;
+  changed.resize(static_cast<size_t>(count));
+  if (!Decode(in, true, absl::MakeSpan(changed))) return false;
+  if (form == kChangesBitmap) {
+    const double* next = changed.data() - 1;  // the first bit is set
+    for (size_t i = 0; i < out.size(); ++i) {
+      next += static_cast<uint8_t>(places[i / 8]) >> (i % 8) & 1;
+      out[i] = *next;
+    }
+    return true;
+  }
+  ByteReader distances(places);
+  size_t at = 0;
+  for (const double value : changed) {
+    uint64_t distance = out.size() - at;
+    distances.GetVarint(&distance);  // of the next change; none after the last
+    std::fill_n(out.begin() + static_cast<ptrdiff_t>(at), distance, value);
+    at += static_cast<size_t>(distance);
+  }
+  return true;
 }
 
 }  // namespace
 
-size_t EncodeColumn(absl::Span<const double> values, char* to, size_t room) {
+bool EncodeColumn(absl::Span<const double> values, char* to, size_t room, ColumnSize* size) {
   SHOAL_CHECK(!values.empty());
-  if (IsConstant(values)) {
-    if (room < 9) return 0;
-    *to = static_cast<char>(ColumnEncoding::kConstant);
-    StoreLE<double>(to + 1, values[0]);
-    return 9;
+  if (IsConstant(values)) return EncodeConstant(values[0], to, room, size);
+  // Where most values repeat the one before, saying which do not is worth trying.
+  constexpr size_t kChangesMin = 8;
+  bool done = false;
+  size_t limit = room;
+  if (values.size() >= kChangesMin && CountChanges(values) * 2 <= values.size()) {
+    done = EncodeChanges(values, to, room, size);
+    if (done) limit = size->bytes - 1;
   }
-  const size_t raw_bytes = ColumnBytesMax(values.size());
-  const size_t scaled_bytes = EncodeScaledInt(values, to, std::min(room, raw_bytes - 1));
-  if (scaled_bytes != 0) return scaled_bytes;
-  if (raw_bytes > room) return 0;
-  *to = static_cast<char>(ColumnEncoding::kRaw);
-  std::memcpy(to + 1, values.data(), 8 * values.size());
-  return raw_bytes;
+  const size_t integers_limit = std::min(limit, ColumnBytesMax(values.size()) - 1);
+  if (EncodeIntegers(values, to, integers_limit, size)) return true;
+  return done || EncodeRaw(values, to, room, size);
 }
 
 bool DecodeColumn(absl::string_view* bytes, absl::Span<double> out) {
-  if (out.empty()) return false;
   ByteReader in(*bytes);
-  uint8_t encoding = 0;
-  if (!in.Get(&encoding)) return false;
-  switch (static_cast<ColumnEncoding>(encoding)) {
-    case ColumnEncoding::kConstant: {
-      double value = 0;
-      if (!in.Get(&value)) return false;
-      std::fill(out.begin(), out.end(), value);
-      break;
-    }
-    case ColumnEncoding::kScaledInt:
-      if (!DecodeScaledInt(&in, out)) return false;
-      break;
-    case ColumnEncoding::kRaw: {
-      absl::string_view raw;
-      if (!in.GetBytes(8 * out.size(), &raw)) return false;
-      std::memcpy(out.data(), raw.data(), raw.size());
-      break;
-    }
-    default:
-      return false;
-  }
+  if (!Decode(&in, false, out)) return false;
   *bytes = in.rest();
   return true;
 }

@@ -12,26 +12,24 @@ namespace shoal {
 
 // Frozen: the first byte of a column on disk.
 enum class ColumnEncoding : uint8_t {
-  kConstant = 1,   // all values have the same bits
-  kScaledInt = 2,  // value = integer / 10^scale; integers or their deltas, bit-packed in miniblocks
-  kRaw = 3,        // 8 bytes per value
-  // 4 is reserved for XOR of successive values. Delta-of-delta is order 2 of kScaledInt.
+  kConstant = 1,  // all values have the same bits
+  kDecimal = 2,   // integer / 10^scale; the integers, or their first or second differences
+  kRaw = 3,       // 8 bytes per value
+  kBits = 4,      // bit patterns as integers, or their differences
+  kChanges = 5,   // which values differ from the one before, and a column of those
 };
 
-// Values per miniblock of kScaledInt. Frozen.
-inline constexpr size_t kMiniblockValues = 64;
-// Scales are 0..kScaleMax; |integer| <= kScaledIntMax. Frozen: with these bounds the division that
-// decodes is exact IEEE arithmetic on exact operands.
-inline constexpr int kScaleMax = 15;
-inline constexpr int64_t kScaledIntMax = int64_t{1} << 53;
-
-// The most that a column of `count` values can take in any encoding that EncodeColumn picks.
+// The most that a column of `count` values takes.
 inline constexpr size_t ColumnBytesMax(size_t count) { return 1 + 8 * count; }
 
-// Writes the column to `to`; returns its size, or 0 when it takes more than `room` bytes. `values`
-// is not empty and has at most kPageStepsMax values. The bits come back exactly, NaN payloads
-// included.
-size_t EncodeColumn(absl::Span<const double> values, char* to, size_t room);
+struct ColumnSize {
+  size_t bytes = 0;
+  double bits_per_value = 0;  // what more values like these should take each
+};
+
+// Writes the column to `to`. False when it takes more than `room` bytes. `values` is not empty and
+// has at most kPageStepsMax values. The bits come back exactly, NaN payloads included.
+bool EncodeColumn(absl::Span<const double> values, char* to, size_t room, ColumnSize* size);
 
 // Takes a column of out.size() values off the front of `*bytes`. False when the bytes are no such
 // column; `out` is undefined then. Never reads outside `*bytes`, whatever they are.

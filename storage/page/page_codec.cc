@@ -1,6 +1,7 @@
 #include "storage/page/page_codec.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -39,9 +40,6 @@ Scratch& ThreadScratch() {
   return scratch;
 }
 
-// Bytes of a column that do not grow with its points, about.
-constexpr size_t kColumnFixedBytes = 10;
-
 }  // namespace
 
 bool EncodePageBody(const PageShape& shape, const PageTag& tag, absl::Span<const double> dense,
@@ -62,6 +60,7 @@ bool EncodePageBody(const PageShape& shape, const PageTag& tag, absl::Span<const
   page[kGenerationOffset] = static_cast<char>(tag.generation);
 
   size_t used = kPageHeaderBytes + presence_bytes;
+  double bits_per_step = 0;
   std::vector<double>& values = ThreadScratch().values;
   for (uint8_t column = 0; column < shape.columns; ++column) {
     const double* const from = dense.data() + size_t{column} * shape.steps;
@@ -71,14 +70,17 @@ bool EncodePageBody(const PageShape& shape, const PageTag& tag, absl::Span<const
       TakeKnown(steps, from, values.data());
       run = absl::Span<const double>(values.data(), known.count);
     }
-    const size_t bytes = EncodeColumn(run, page.data() + used, page.size() - used);
-    if (bytes == 0) return false;
-    used += bytes;
+    ColumnSize encoded;
+    if (!EncodeColumn(run, page.data() + used, page.size() - used, &encoded)) return false;
+    used += encoded.bytes;
+    bits_per_step += encoded.bits_per_value;
   }
-  const size_t fixed =
-      std::min(used, kPageHeaderBytes + presence_bytes + kColumnFixedBytes * shape.columns);
   size->bytes = static_cast<uint32_t>(used);
-  size->full_bytes = static_cast<uint32_t>(fixed + (used - fixed) * shape.steps / known.count);
+  // Gaps go on as they are until now: the steps to come are as dense as those from first to last.
+  const double to_come = static_cast<double>(shape.steps - (known.end - known.first)) *
+                         static_cast<double>(known.count) /
+                         static_cast<double>(known.end - known.first);
+  size->full_bytes = size->bytes + static_cast<uint32_t>(std::ceil(to_come * bits_per_step / 8));
   return true;
 }
 
