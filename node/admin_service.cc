@@ -2,6 +2,7 @@
 
 #include <grpcpp/server_context.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
@@ -9,9 +10,37 @@
 #include "base/logging.h"
 #include "base/mutex.h"
 #include "proto/convert.h"
+#include "storage/usage_report.h"
 
 namespace shoal {
 namespace {
+
+void ToProto(const UsageReport& report, v1::UsageResponse* to) {
+  for (const ArchiveUsage& usage : report.archives) {
+    v1::ArchiveUsage* const archive = to->add_archives();
+    archive->set_schema(usage.archive.schema);
+    archive->set_archive(usage.archive.archive);
+    archive->set_series(usage.series);
+    archive->set_points(usage.points);
+    archive->set_page_bytes(usage.page_bytes);
+    archive->set_files(usage.files);
+    archive->set_logical_bytes(usage.logical_bytes);
+    archive->set_allocated_bytes(usage.allocated_bytes);
+    archive->set_step_sec(usage.step_sec);
+    archive->set_retention_sec(static_cast<uint64_t>(usage.retention_sec));
+  }
+  for (const PrefixUsage& usage : report.prefixes) {
+    v1::PrefixUsage* const prefix = to->add_prefixes();
+    prefix->set_prefix(usage.prefix);
+    prefix->set_series(usage.series);
+    prefix->set_points(usage.points);
+    prefix->set_page_bytes(usage.page_bytes);
+  }
+  to->set_series(report.series);
+  to->set_prefixes_left_out(report.prefixes_left_out);
+  to->set_nameless_series(report.nameless_series);
+  to->set_failed_pages(report.failed_pages);
+}
 
 class AdminService final : public v1::Admin::Service {
  public:
@@ -28,16 +57,45 @@ class AdminService final : public v1::Admin::Service {
     return status;
   }
 
+  grpc::Status Usage(grpc::ServerContext*, const v1::UsageRequest* request,
+                     v1::UsageResponse* response) override {
+    if (!usage_mu_.TryLock()) {
+      return ToGrpcStatus(absl::UnavailableError("another count is running: try again"));
+    }
+    const absl::StatusOr<Engine*> engine = OpenEngine();
+    if (engine.ok()) {
+      const UsageQuery query{
+          .prefix_nodes = request->prefix_nodes(),
+          .prefixes_max = std::min<size_t>(request->prefixes_max(), kPrefixesMax)};
+      ToProto(ReportUsage((*engine)->rings(),
+                          [&](absl::FunctionRef<void(absl::string_view, SeriesId)> visit) {
+                            (*engine)->ListNames(visit).IgnoreError();  // has no errors
+                          },
+                          query),
+              response);
+    }
+    usage_mu_.Unlock();
+    return ToGrpcStatus(engine.status());
+  }
+
  private:
+  // Of one answer, which must fit into a message.
+  static constexpr size_t kPrefixesMax = 10'000;
+
+  absl::StatusOr<Engine*> OpenEngine() const {
+    Engine* const engine = context_->engine.load();
+    if (engine != nullptr) return engine;
+    return absl::UnavailableError(
+        absl::StrCat("node ", context_->name, " is starting or stopping"));
+  }
+
   grpc::Status FlushLocked(const v1::FlushRequest& request, v1::FlushResponse* response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(flush_mu_) {
-    Engine* const engine = context_->engine.load();
-    if (engine == nullptr) {
-      return ToGrpcStatus(absl::UnavailableError(
-          absl::StrCat("node ", context_->name, " is starting or stopping")));
-    }
+    const absl::StatusOr<Engine*> engine = OpenEngine();
+    if (!engine.ok()) return ToGrpcStatus(engine.status());
     const auto started = std::chrono::steady_clock::now();
-    const absl::Status status = request.all_rollups() ? engine->Flush() : engine->FlushPoints();
+    const absl::Status status =
+        request.all_rollups() ? (*engine)->Flush() : (*engine)->FlushPoints();
     const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - started);
     LogInfo("admin", "flush on request took ", taken.count(), " ms: ", status.ToString());
@@ -47,6 +105,7 @@ class AdminService final : public v1::Admin::Service {
 
   NodeContext* const context_;
   Mutex flush_mu_;  // held during the whole of a flush, I/O included
+  Mutex usage_mu_;  // the same for a count
 };
 
 }  // namespace

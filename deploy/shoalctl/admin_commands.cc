@@ -1,5 +1,4 @@
 // flush: what nodes do when they are told to.
-#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -18,22 +17,6 @@ namespace {
 
 constexpr std::chrono::seconds kFlushTimeout(600);
 constexpr int kNodesAtOnce = 16;
-
-// The nodes that are named, or all.
-absl::StatusOr<std::vector<TopologyNode>> ChosenNodes(const Topology& topology,
-                                                      const std::vector<std::string>& names) {
-  if (names.empty()) return topology.nodes;
-  std::vector<TopologyNode> chosen;
-  for (const std::string& name : names) {
-    const auto node = std::find_if(topology.nodes.begin(), topology.nodes.end(),
-                                   [&](const TopologyNode& n) { return n.name == name; });
-    if (node == topology.nodes.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("the topology has no node \"", name, "\""));
-    }
-    chosen.push_back(*node);
-  }
-  return chosen;
-}
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include "base/command_line.h"
 #include "base/status_macros.h"
 #include "deploy/shoalctl/commands.h"
+#include "deploy/shoalctl/data_dir.h"
 #include "deploy/shoalctl/log_files.h"
 #include "deploy/shoalctl/overlay_file_system.h"
 #include "storage/ring/ring_file.h"
@@ -25,34 +26,6 @@ namespace {
 
 std::string Join(const std::string& dir, absl::string_view name) {
   return JoinPath(dir.empty() ? "." : dir, name);
-}
-
-// The schemas that the series log and the WAL define, by id.
-absl::StatusOr<std::vector<SeriesSchema>> ReadSchemas(FileSystem* fs, const std::string& data) {
-  std::vector<SeriesSchema> schemas;
-  for (const std::string& dir : {Join(data, "index/series-log"), Join(data, "wal")}) {
-    SHOAL_ASSIGN_OR_RETURN(const bool exists, fs->Exists(dir));
-    if (!exists) continue;
-    LogReport report;
-    WalRecord record;
-    SHOAL_RETURN_IF_ERROR(
-        VisitLog(fs, dir, &report, [&](uint64_t, uint64_t, absl::string_view bytes) {
-          // Most records are batches: only definitions are worth decoding.
-          if (bytes.empty() || static_cast<WalRecordKind>(bytes[0]) != WalRecordKind::kSchema ||
-              !DecodeWalRecord(bytes, &record).ok()) {
-            return true;
-          }
-          if (schemas.size() <= record.schema.id) schemas.resize(record.schema.id + size_t{1});
-          schemas[record.schema.id] = record.schema.schema;
-          return true;
-        }));
-    if (report.damaged_regions > 0) {
-      std::printf("%s: %llu damaged regions, %llu bytes\n", dir.c_str(),
-                  static_cast<unsigned long long>(report.damaged_regions),
-                  static_cast<unsigned long long>(report.damaged_bytes));
-    }
-  }
-  return schemas;
 }
 
 std::string DescribeRecord(const WalRecord& record) {
@@ -168,32 +141,18 @@ absl::StatusOr<int> DumpPage(const std::string& place) {
 absl::StatusOr<int> VerifyCommand(const std::vector<std::string>& args) {
   SHOAL_ASSIGN_OR_RETURN(const CommandArgs parsed, CommandArgs::Parse(args, {"--data"}));
   SHOAL_ASSIGN_OR_RETURN(const std::string data, parsed.Require("--data"));
-  FileSystem* const fs = FileSystem::Posix();
-  SHOAL_ASSIGN_OR_RETURN(const bool exists, fs->Exists(Join(data, "IDENTITY")));
-  if (!exists) {
-    return absl::NotFoundError(absl::StrCat(data, " is not the data directory of a node"));
-  }
-  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, LockData(fs, Join(data, "LOCK")));
-  SHOAL_ASSIGN_OR_RETURN(std::vector<SeriesSchema> schemas, ReadSchemas(fs, data));
-  const size_t schema_count = schemas.size();
-
-  // Opening replays the double-write journal: here into memory, so that the check sees what a start
-  // would see.
-  OverlayFileSystem overlay(fs);
-  RingStoreOptions options;
-  options.fs = &overlay;
-  options.dir = Join(data, "ring");
-  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<RingStore> rings,
-                         RingStore::Open(options, std::move(schemas)));
-  const std::vector<std::string> problems = rings->Verify();
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<DataDir> dir, DataDir::Open(data));
+  std::vector<std::string> problems = dir->log_problems();
+  for (std::string& problem : dir->rings().Verify()) problems.push_back(std::move(problem));
   for (const std::string& problem : problems) std::puts(problem.c_str());
   uint64_t files = 0;
   uint64_t slots = 0;
-  for (const RingStoreUsage& usage : rings->Usage()) {
+  for (const RingStoreUsage& usage : dir->rings().Usage()) {
     files += usage.files;
     slots += usage.slots_used;
   }
-  std::printf("%zu schemas, %llu ring files, %llu slots in use: %zu problem(s)\n", schema_count,
+  std::printf("%zu schemas, %llu series, %llu ring files, %llu slots in use: %zu problem(s)\n",
+              dir->schema_count(), static_cast<unsigned long long>(dir->series()),
               static_cast<unsigned long long>(files), static_cast<unsigned long long>(slots),
               problems.size());
   return problems.empty() ? kExitOk : kExitFailure;

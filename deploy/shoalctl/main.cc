@@ -19,6 +19,10 @@ constexpr char kHelp[] =
     "disk\n"
     "  whereis --topology FILE NAME...         the partition of a metric name and the nodes that "
     "own it\n"
+    "  stats   --topology FILE [NODE...]       series, points and bytes per schema and per prefix\n"
+    "  stats   --data DIR                      the same for the directory of a stopped node\n"
+    "          [--depth NODES] [--prefixes N]  of the names that make a prefix (1); how many "
+    "(100)\n"
     "  flush   --topology FILE [NODE...]       writes what the nodes hold in memory to their ring "
     "files\n"
     "  verify  --data DIR                      checks every page of a stopped node; changes "
@@ -50,6 +54,7 @@ int Main(int argc, char** argv) {
       command.empty() ? "a command is missing" : absl::StrCat("unknown command \"", command, "\""));
   if (command == "status") result = StatusCommand(rest);
   if (command == "whereis") result = WhereisCommand(rest);
+  if (command == "stats") result = StatsCommand(rest);
   if (command == "flush") result = FlushCommand(rest);
   if (command == "verify") result = VerifyCommand(rest);
   if (command == "dump") result = DumpCommand(rest);

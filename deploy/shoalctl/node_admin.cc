@@ -37,6 +37,40 @@ class GrpcNodeAdmin : public NodeAdmin {
     return std::chrono::milliseconds(response.duration_ms());
   }
 
+  absl::StatusOr<UsageReport> Usage(const UsageQuery& query,
+                                    std::chrono::seconds timeout) override {
+    grpc::ClientContext call;
+    call.set_deadline(std::chrono::system_clock::now() + timeout);
+    v1::UsageRequest request;
+    request.set_prefix_nodes(query.prefix_nodes);
+    request.set_prefixes_max(static_cast<uint32_t>(query.prefixes_max));
+    v1::UsageResponse from;
+    SHOAL_RETURN_IF_ERROR(Annotate(FromGrpcStatus(stub_->Usage(&call, request, &from)), label_));
+    UsageReport report;
+    for (const v1::ArchiveUsage& usage : from.archives()) {
+      ArchiveUsage& archive = report.archives.emplace_back();
+      archive.archive = {static_cast<SchemaId>(usage.schema()),
+                         static_cast<uint8_t>(usage.archive())};
+      archive.step_sec = usage.step_sec();
+      archive.retention_sec = static_cast<int64_t>(usage.retention_sec());
+      archive.series = usage.series();
+      archive.points = usage.points();
+      archive.page_bytes = usage.page_bytes();
+      archive.files = usage.files();
+      archive.logical_bytes = usage.logical_bytes();
+      archive.allocated_bytes = usage.allocated_bytes();
+    }
+    for (const v1::PrefixUsage& usage : from.prefixes()) {
+      report.prefixes.push_back(
+          {usage.prefix(), usage.series(), usage.points(), usage.page_bytes()});
+    }
+    report.series = from.series();
+    report.prefixes_left_out = from.prefixes_left_out();
+    report.nameless_series = from.nameless_series();
+    report.failed_pages = from.failed_pages();
+    return report;
+  }
+
  private:
   const std::string label_;
   std::unique_ptr<v1::Admin::Stub> stub_;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "storage/usage_report.h"
 
 namespace shoal {
 
@@ -18,6 +19,9 @@ class NodeAdmin {
   // Returns how long the flush took.
   virtual absl::StatusOr<std::chrono::milliseconds> Flush(bool all_rollups,
                                                           std::chrono::seconds timeout) = 0;
+  // What is stored; the node reads all of it.
+  virtual absl::StatusOr<UsageReport> Usage(const UsageQuery& query,
+                                            std::chrono::seconds timeout) = 0;
 };
 
 // `address` is HOST:PORT.

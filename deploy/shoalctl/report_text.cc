@@ -16,6 +16,21 @@ absl::StatusOr<Topology> LoadTopology(const std::string& path) {
   return topology;
 }
 
+absl::StatusOr<std::vector<TopologyNode>> ChosenNodes(const Topology& topology,
+                                                      const std::vector<std::string>& names) {
+  if (names.empty()) return topology.nodes;
+  std::vector<TopologyNode> chosen;
+  for (const std::string& name : names) {
+    const auto node = std::find_if(topology.nodes.begin(), topology.nodes.end(),
+                                   [&](const TopologyNode& n) { return n.name == name; });
+    if (node == topology.nodes.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("the topology has no node \"", name, "\""));
+    }
+    chosen.push_back(*node);
+  }
+  return chosen;
+}
+
 std::string BytesText(uint64_t bytes) {
   const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   double value = static_cast<double>(bytes);

@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "storage/ring/bad_pages.h"
 #include "storage/ring/double_write.h"
+#include "storage/ring/page_scan.h"
 #include "storage/ring/ring_catalog.h"
 #include "storage/ring/ring_reader.h"
 #include "storage/ring/ring_writer.h"
@@ -81,6 +82,7 @@ class RingStoreImpl final : public RingStore {
   absl::Status Free(SchemaId schema, SeriesId series) override;
   std::vector<std::string> Verify() const override;
   std::vector<RingStoreUsage> Usage() const override;
+  uint64_t VisitPages(absl::FunctionRef<void(const StoredPage&)> visit) const override;
   uint64_t BadPages() const override { return bad_pages_.Count(); }
 
  private:
@@ -450,6 +452,19 @@ std::vector<std::string> RingStoreImpl::Verify() const {
   return lines;
 }
 
+uint64_t RingStoreImpl::VisitPages(absl::FunctionRef<void(const StoredPage&)> visit) const {
+  std::vector<std::pair<const RingFile*, std::vector<SlotEntry>>> files;
+  {
+    MutexLock lock(&mu_);
+    for (const auto& [id, rings] : archives_) {
+      for (const auto& file : rings->files()) files.emplace_back(file.get(), file->slots());
+    }
+  }
+  uint64_t failed = 0;
+  for (const auto& [file, slots] : files) failed += ScanPages(*file, slots, visit);
+  return failed;
+}
+
 std::vector<RingStoreUsage> RingStoreImpl::Usage() const {
   std::map<std::tuple<SchemaId, uint8_t, uint8_t>, RingStoreUsage> usage;
   std::vector<const RingFile*> files;
@@ -472,6 +487,8 @@ std::vector<RingStoreUsage> RingStoreImpl::Usage() const {
         usage[{header.archive.schema, header.archive.archive, header.size_class}];
     of_class.archive = header.archive;
     of_class.size_class = header.size_class;
+    of_class.step_sec = header.step_sec;
+    of_class.retention_sec = static_cast<int64_t>(header.points) * header.step_sec;
     of_class.files += 1;
     of_class.logical_bytes += header.file_bytes();
     of_class.allocated_bytes += file->AllocatedBytes().value_or(0);

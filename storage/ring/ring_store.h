@@ -48,11 +48,15 @@ struct SeriesPoints {
 struct RingStoreUsage {
   ArchiveKey archive;
   uint8_t size_class = 0;
+  uint32_t step_sec = 0;
+  int64_t retention_sec = 0;
   uint64_t files = 0;
   uint64_t slots_used = 0;
   uint64_t logical_bytes = 0;
   uint64_t allocated_bytes = 0;
 };
+
+struct StoredPage;
 
 class RingStore {
  public:
@@ -111,6 +115,8 @@ class RingStore {
   // slot N: reason").
   virtual std::vector<std::string> Verify() const = 0;
   virtual std::vector<RingStoreUsage> Usage() const = 0;
+  // Reads every page, see ScanPages; returns how many failed.
+  virtual uint64_t VisitPages(absl::FunctionRef<void(const StoredPage&)> visit) const = 0;
   // Pages that failed their check since Open.
   virtual uint64_t BadPages() const = 0;
 };

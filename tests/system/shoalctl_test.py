@@ -2,6 +2,7 @@
 
 import argparse
 import glob
+import os
 import pathlib
 import subprocess
 import time
@@ -51,6 +52,56 @@ class ShoalctlTest(unittest.TestCase):
             if line.startswith("node-"):
                 self.assertIn(" 0 / ", line)
         self.assertIn("node-9", self.ctl("flush", "--topology", topology, "node-9", code=2))
+
+    def row(self, text, start):
+        return next(line.split() for line in text.splitlines() if line.startswith(start))
+
+    def test_stats_agree_on_a_live_node_and_on_its_directory(self):
+        topology = self.cluster.dir / "topology.toml"
+        self.cluster.send_acknowledged([f"stats.{'ab'[i % 2]}.s{i} {i} {self.now + 10 * t}" for i in range(40) for t in range(30)])
+        self.ctl("flush", "--topology", topology)
+        series = points = 0
+        for name in self.cluster.node_names:
+            live = self.ctl("stats", "--topology", topology, name, "--depth", "2")
+            for prefix in ("stats.a", "stats.b"):
+                row = self.row(live, prefix)
+                series += int(row[1])
+                points += int(row[2])
+        self.assertEqual(series, 2 * 40)  # two copies
+        self.assertGreaterEqual(points, 2 * 40 * 30)
+        self.assertIn("smaller prefixes", self.ctl("stats", "--topology", topology, "node-2", "--prefixes", "1", "--depth", "2"))
+
+        live = self.ctl("stats", "--topology", topology, "node-1", "--depth", "2").split(":\n", 1)[1]
+        self.assertIn("is held", self.ctl("stats", "--data", self.cluster.dir / "node-1", code=1))
+        self.cluster.kill("node-1")
+        try:
+            stopped = self.ctl("stats", "--data", self.cluster.dir / "node-1", "--depth", "2")
+        finally:
+            self.cluster.start("node-1")
+            self.cluster.wait_whole()
+        for prefix in ("stats.a", "stats.b", "ctl.s1"):
+            self.assertEqual(self.row(live, prefix)[:3] if prefix in live else None,
+                             self.row(stopped, prefix)[:3] if prefix in stopped else None)
+        self.assertIn("--topology", self.ctl("stats", code=2))
+
+    def test_verify_finds_damage_in_the_middle_of_a_log(self):
+        data = self.cluster.dir / "node-3"
+        self.cluster.send_acknowledged([f"damage.s{i} 1 {self.now}" for i in range(200)])
+        self.cluster.kill("node-3")
+        try:
+            self.ctl("verify", "--data", data)
+            log = max(glob.glob(str(data / "wal" / "*.log")), key=os.path.getsize)
+            original = pathlib.Path(log).read_bytes()
+            # In the first record, with others behind it.
+            damaged = bytearray(original)
+            damaged[64] ^= 1
+            pathlib.Path(log).write_bytes(damaged)
+            self.assertIn("damaged", self.ctl("verify", "--data", data, code=1))
+            pathlib.Path(log).write_bytes(original)
+            self.ctl("verify", "--data", data)
+        finally:
+            self.cluster.start("node-3")
+            self.cluster.wait_whole()
 
     def test_whereis_names_the_nodes_that_hold_the_series(self):
         text = self.ctl("whereis", "--topology", self.cluster.dir / "topology.toml", "ctl.s7")
