@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "storage/page/wide.h"
+
 namespace shoal {
 namespace {
 
@@ -26,19 +28,20 @@ constexpr double kDigitBytes = 0.4152;  // log2(10) / 8: what a digit more costs
 inline uint64_t Bits(double value) { return std::bit_cast<uint64_t>(value); }
 
 // All values at one scale; false when one of them is not exactly that.
-bool ScaleAll(absl::Span<const double> values, int scale, int64_t* integers) {
+SHOAL_ALWAYS_INLINE bool ScaleAllBody(const double* values, size_t count, int scale,
+                                      int64_t* integers) {
   const double power = kPowersOf10[scale];
   uint64_t differing = 0;
   uint64_t leaving = 0;
   if (scale == 0) {
-    for (size_t i = 0; i < values.size(); ++i) {
+    for (size_t i = 0; i < count; ++i) {
       const double sum = values[i] + kMagic;
       differing |= Bits(sum - kMagic) ^ Bits(values[i]);
       leaving |= Bits(sum) ^ kMagicBits;
       integers[i] = static_cast<int64_t>(Bits(sum) - kMagicBits);
     }
   } else {
-    for (size_t i = 0; i < values.size(); ++i) {
+    for (size_t i = 0; i < count; ++i) {
       const double sum = values[i] * power + kMagic;
       differing |= Bits((sum - kMagic) / power) ^ Bits(values[i]);
       leaving |= Bits(sum) ^ kMagicBits;
@@ -47,10 +50,36 @@ bool ScaleAll(absl::Span<const double> values, int scale, int64_t* integers) {
   }
   return differing == 0 && leaving >> kMantissaBits == 0;
 }
+SHOAL_WIDE_FUNCTION(ScaleAll, bool,
+                    (const double* values, size_t count, int scale, int64_t* integers),
+                    (values, count, scale, integers))
+
+// False when one is beyond the limit.
+SHOAL_ALWAYS_INLINE bool DivideAllBody(const uint64_t* integers, size_t count, int scale,
+                                       double* out) {
+  constexpr uint64_t kLimit = static_cast<uint64_t>(kDecimalLimit);
+  uint64_t shifted = 0;
+  if (scale == 0) {
+    for (size_t i = 0; i < count; ++i) {
+      shifted |= integers[i] + kLimit;
+      out[i] = std::bit_cast<double>(integers[i] + kMagicBits) - kMagic;
+    }
+  } else {
+    const double power = kPowersOf10[scale];
+    for (size_t i = 0; i < count; ++i) {
+      shifted |= integers[i] + kLimit;
+      out[i] = (std::bit_cast<double>(integers[i] + kMagicBits) - kMagic) / power;
+    }
+  }
+  return shifted >> kMantissaBits == 0;
+}
+SHOAL_WIDE_FUNCTION(DivideAll, bool,
+                    (const uint64_t* integers, size_t count, int scale, double* out),
+                    (integers, count, scale, out))
 
 bool IsDecimal(double value, int scale) {
   int64_t ignored = 0;
-  return ScaleAll(absl::Span<const double>(&value, 1), scale, &ignored);
+  return ScaleAllBody(&value, 1, scale, &ignored);
 }
 
 // The smallest scale at which the value is an integer; kNotDecimal when there is none.
@@ -107,7 +136,7 @@ bool ToDecimals(absl::Span<const double> values, int* scale, int64_t* integers,
   int guess = FirstGuess(values);
   if (guess == kNotDecimal) return false;
   const size_t odd_max = values.size() / 8;
-  while (!ScaleAll(values, guess, integers)) {
+  while (!ScaleAll(values.data(), values.size(), guess, integers)) {
     odd->clear();
     ScaleCounts counts = {};
     for (size_t i = 0; i < values.size(); ++i) {
@@ -133,21 +162,7 @@ bool ToDecimals(absl::Span<const double> values, int* scale, int64_t* integers,
 }
 
 bool FromDecimals(absl::Span<const uint64_t> integers, int scale, double* out) {
-  constexpr uint64_t kLimit = static_cast<uint64_t>(kDecimalLimit);
-  uint64_t shifted = 0;
-  if (scale == 0) {
-    for (size_t i = 0; i < integers.size(); ++i) {
-      shifted |= integers[i] + kLimit;
-      out[i] = std::bit_cast<double>(integers[i] + kMagicBits) - kMagic;
-    }
-  } else {
-    const double power = kPowersOf10[scale];
-    for (size_t i = 0; i < integers.size(); ++i) {
-      shifted |= integers[i] + kLimit;
-      out[i] = (std::bit_cast<double>(integers[i] + kMagicBits) - kMagic) / power;
-    }
-  }
-  return shifted >> kMantissaBits == 0;
+  return DivideAll(integers.data(), integers.size(), scale, out);
 }
 
 }  // namespace shoal

@@ -160,6 +160,23 @@ char* PutOddList(absl::Span<const double> values, absl::Span<const uint16_t> odd
   return to;
 }
 
+// Whether bit patterns may take fewer bits than this each: the first values say whether not.
+bool BitsMayBeat(absl::Span<const double> values, double bits_per_value) {
+  constexpr size_t kTrial = 64;
+  if (values.size() < kTrial) return true;
+  int64_t patterns[kTrial];
+  uint64_t differing = 0;
+  for (size_t i = 0; i < kTrial; ++i) {
+    patterns[i] = static_cast<int64_t>(Bits(values[i]));
+    differing |= Bits(values[i]) ^ Bits(values[0]);
+  }
+  if (differing == 0) return true;
+  int64_t differences[kTrial - 1];
+  Difference(patterns, differences);
+  const uint64_t range = std::min(RangeSize(patterns), RangeSize(differences));
+  return BitWidth(range >> __builtin_ctzll(differing)) < bits_per_value;
+}
+
 // The two encodings by integers. Writes the smaller one when it takes at most `limit` bytes.
 bool EncodeIntegers(absl::Span<const double> values, char* to, size_t limit, ColumnSize* size) {
   // Decimals of this many bytes a value have so many digits that bit patterns may be no worse.
@@ -186,7 +203,9 @@ bool EncodeIntegers(absl::Span<const double> values, char* to, size_t limit, Col
           plan.bits_per_value + 80 * static_cast<double>(scratch.odd.size()) / count;
       done = true;
       bytes_max = bytes - 1;
-      if (static_cast<double>(bytes) < kManyBytes * count && scratch.odd.empty()) return true;
+      if (scratch.odd.empty() && (static_cast<double>(bytes) < kManyBytes * count ||
+                                  !BitsMayBeat(values, plan.bits_per_value)))
+        return true;
     }
   }
   for (size_t i = 0; i < values.size(); ++i)
@@ -275,11 +294,16 @@ bool EncodeChanges(absl::Span<const double> values, char* to, size_t limit, Colu
   return true;
 }
 
-// Values that are not equal to the one before, about: -0 and 0 are equal here.
-size_t CountChanges(absl::Span<const double> values) {
+// Whether at least half of the values repeat the one before. Where hardly any of the first ones do,
+// the others are not looked at. -0 and 0 are equal here.
+bool MostlyRepeats(absl::Span<const double> values) {
+  constexpr size_t kTrial = 64;
   size_t changes = 0;
-  for (size_t i = 1; i < values.size(); ++i) changes += values[i] != values[i - 1] ? 1 : 0;
-  return changes;
+  for (size_t i = 1; i < values.size(); ++i) {
+    changes += values[i] != values[i - 1] ? 1 : 0;
+    if (i == kTrial && changes > kTrial * 3 / 4) return false;
+  }
+  return changes * 2 <= values.size();
 }
 
 // Makes the integers of `order` from the bytes and adds differences up.
@@ -444,7 +468,7 @@ bool EncodeColumn(absl::Span<const double> values, char* to, size_t room, Column
   constexpr size_t kChangesMin = 8;
   bool done = false;
   size_t limit = room;
-  if (values.size() >= kChangesMin && CountChanges(values) * 2 <= values.size()) {
+  if (values.size() >= kChangesMin && MostlyRepeats(values)) {
     done = EncodeChanges(values, to, room, size);
     if (done) limit = size->bytes - 1;
   }

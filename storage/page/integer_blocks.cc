@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "storage/page/bit_packing.h"
 #include "storage/page/page_codec.h"
+#include "storage/page/wide.h"
 
 namespace shoal {
 namespace {
@@ -25,6 +26,41 @@ Range RangeOf(absl::Span<const int64_t> values) {
   }
   return range;
 }
+
+// What PlanBlocks needs of a sequence.
+struct Measured {
+  Range all;
+  uint64_t differing = 0;  // bits in which distances from the first value are not zero
+  size_t mini_bits = 0;    // of the offsets in miniblocks
+  size_t blocks = 0;
+};
+
+// Sets blocks[i] for each kMiniblockValues values.
+SHOAL_ALWAYS_INLINE Measured MeasureBody(const int64_t* values, size_t count, Range* blocks) {
+  Measured measured;
+  measured.all = {values[0], values[0]};
+  uint64_t differing = 0;
+  for (size_t i = 0; i < count; i += kMiniblockValues) {
+    const size_t size = std::min(kMiniblockValues, count - i);
+    int64_t low = values[i];
+    int64_t high = values[i];
+    for (size_t k = i; k < i + size; ++k) {
+      const int64_t value = values[k];
+      low = value < low ? value : low;
+      high = value > high ? value : high;
+      differing |= static_cast<uint64_t>(value) - static_cast<uint64_t>(values[0]);
+    }
+    const Range range{low, high};
+    blocks[measured.blocks++] = range;
+    measured.all.low = std::min(measured.all.low, low);
+    measured.all.high = std::max(measured.all.high, high);
+    measured.mini_bits += size * static_cast<size_t>(BitWidth(range.size()));
+  }
+  measured.differing = differing;
+  return measured;
+}
+SHOAL_WIDE_FUNCTION(Measure, Measured, (const int64_t* values, size_t count, Range* blocks),
+                    (values, count, blocks))
 
 // A patch is where and what: the distance from the last one, and the value less the base.
 uint64_t PatchOf(int64_t value, int64_t base) {
@@ -104,32 +140,21 @@ uint64_t RangeSize(absl::Span<const int64_t> values) { return RangeOf(values).si
 BlockPlan PlanBlocks(absl::Span<const int64_t> values) {
   SHOAL_CHECK(values.size() <= kPageStepsMax);
   Range blocks[kPageStepsMax / kMiniblockValues];  // set as far as there are blocks
-  const size_t block_count = (values.size() + kMiniblockValues - 1) / kMiniblockValues;
-  Range all{values[0], values[0]};
-  uint64_t differing = 0;  // bits in which distances from the first value are not zero
-  size_t mini_bits = 0;
-  for (size_t i = 0; i < block_count; ++i) {
-    const absl::Span<const int64_t> block = values.subspan(i * kMiniblockValues, kMiniblockValues);
-    blocks[i] = RangeOf(block);
-    for (const int64_t value : block)
-      differing |= static_cast<uint64_t>(value) - static_cast<uint64_t>(values[0]);
-    all.low = std::min(all.low, blocks[i].low);
-    all.high = std::max(all.high, blocks[i].high);
-    mini_bits += block.size() * static_cast<size_t>(BitWidth(blocks[i].size()));
-  }
+  const Measured measured = Measure(values.data(), values.size(), blocks);
+  const Range& all = measured.all;
   BlockPlan best;
-  best.shift = differing == 0 ? 0 : __builtin_ctzll(differing);
+  best.shift = measured.differing == 0 ? 0 : __builtin_ctzll(measured.differing);
   best.width = BitWidth(all.size() >> best.shift);
   best.low = best.base = all.low;
   best.range = all.size();
   best.bytes = 2 + VarintBytes(ZigZag(best.base)) + PackedBytes(values.size(), best.width);
   // Where the spread is the same throughout, nothing is better than one block, and mostly it is.
   const size_t one_bits = values.size() * static_cast<size_t>(BitWidth(all.size()));
-  if (block_count < 2 || mini_bits + values.size() / 2 >= one_bits) return best;
+  if (measured.blocks < 2 || measured.mini_bits + values.size() / 2 >= one_bits) return best;
 
   size_t mini_bytes = 1;
   Range narrowest = blocks[0];
-  for (size_t i = 0; i < block_count; ++i) {
+  for (size_t i = 0; i < measured.blocks; ++i) {
     const size_t size = std::min(kMiniblockValues, values.size() - i * kMiniblockValues);
     mini_bytes += 1 + VarintBytes(ZigZag(blocks[i].low)) +
                   PackedBytes(size, BitWidth(blocks[i].size() >> best.shift));
@@ -154,14 +179,14 @@ void TryPatches(absl::Span<const int64_t> values, BlockPlan* plan) {
 
 namespace {
 
-// The offsets of at most kMiniblockValues values, packed. What does not fit is 0.
+// The offsets of at most kMiniblockValues values, packed. Of patched ones no more than the width is
+// left, which is not looked at.
 char* PutPacked(absl::Span<const int64_t> values, int64_t base, int shift, int width, char* to) {
   uint64_t offsets[kMiniblockValues];
-  const uint64_t room = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
+  const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
   for (size_t i = 0; i < values.size(); ++i) {
-    const uint64_t offset =
-        (static_cast<uint64_t>(values[i]) - static_cast<uint64_t>(base)) >> shift;
-    offsets[i] = offset <= room ? offset : 0;
+    const uint64_t offset = static_cast<uint64_t>(values[i]) - static_cast<uint64_t>(base);
+    offsets[i] = (offset >> shift) & mask;
   }
   PackBits(offsets, values.size(), width, to);
   return to + PackedBytes(values.size(), width);

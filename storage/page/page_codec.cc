@@ -155,10 +155,13 @@ absl::Status DecodePage(const PageShape& shape, absl::string_view page, absl::Sp
     return absl::DataLossError(absl::StrCat("page's presence of kind ", layout >> 4,
                                             " is malformed or disagrees with its count ", count));
   }
-  std::fill(dense.begin(), dense.end(), kAbsent);
   std::vector<double>& values = ThreadScratch().values;
   for (uint8_t column = 0; column < shape.columns; ++column) {
     double* const to = dense.data() + size_t{column} * shape.steps;
+    // What the column fills is not filled twice.
+    const size_t filled = presence.gapless() ? count : 0;
+    std::fill(to, to + presence.first, kAbsent);
+    std::fill(to + presence.first + filled, to + shape.steps, kAbsent);
     absl::Span<double> run(to + presence.first, count);
     if (!presence.gapless()) {
       values.resize(shape.steps);

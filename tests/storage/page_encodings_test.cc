@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "storage/page/decimals.h"
 #include "storage/page/integer_blocks.h"
+#include "storage/page/wide.h"
 
 namespace shoal {
 namespace {
@@ -383,6 +384,21 @@ TEST(Encodings, EachNatureGetsItsEncodingAndSize) {
       const std::string bytes = Encode(Take(nature, 512, 3));
       EXPECT_EQ(EncodingOf(bytes), want.encoding) << want.name;
       EXPECT_LE(static_cast<double>(bytes.size()) / 512, want.bytes_max) << want.name;
+    }
+  }
+}
+
+// Machines with and without wide vectors write the same bytes and read them alike.
+TEST(Encodings, BothInstructionSetsMakeTheSameBytes) {
+  const bool wide = use_wide_functions;
+  for (const Nature& nature : Natures()) {
+    for (const size_t count : {3, 130, 512}) {
+      const std::vector<double> values = Take(nature, count, 6);
+      use_wide_functions = false;
+      const std::string bytes = Encode(values);
+      ExpectRoundTrip(values, nature.name);
+      use_wide_functions = wide;
+      EXPECT_EQ(bytes, Encode(values)) << nature.name;
     }
   }
 }
