@@ -1,5 +1,6 @@
 #include "router/ingest/plaintext_parser.h"
 
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -7,11 +8,33 @@
 #include <string>
 #include <system_error>
 
+#include "base/coding.h"
+
 namespace shoal {
 namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// The first blank of [at, end), or end. Eight bytes at a time while there are as many.
+const char* FindBlank(const char* at, const char* end) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighBits = kOnes << 7;
+  while (end - at >= 8) {
+    const uint64_t word = LoadLE<uint64_t>(at);
+    // The lowest byte that is marked is below '!'; a higher one may be marked by the borrow.
+    const uint64_t marked = (word - kOnes * '!') & ~word & kHighBits;
+    if (marked == 0) {
+      at += 8;
+      continue;
+    }
+    at += std::countr_zero(marked) / 8;
+    if (IsBlank(*at)) return at;
+    ++at;  // another control character
+  }
+  while (at != end && !IsBlank(*at)) ++at;
+  return at;
+}
 
 // Takes the next field off *rest; empty when there is none.
 absl::string_view NextField(absl::string_view* rest) {
@@ -19,7 +42,7 @@ absl::string_view NextField(absl::string_view* rest) {
   const char* const end = at + rest->size();
   while (at != end && IsBlank(*at)) ++at;
   const char* const begin = at;
-  while (at != end && !IsBlank(*at)) ++at;
+  at = FindBlank(at, end);
   *rest = absl::string_view(at, static_cast<size_t>(end - at));
   return absl::string_view(begin, static_cast<size_t>(at - begin));
 }
@@ -32,6 +55,34 @@ bool EqualsIgnoringCase(absl::string_view text, absl::string_view lower) {
   return true;
 }
 
+// Digits with at most one point among them, few enough that mantissa and power of ten are exact
+// doubles: then their quotient is the nearest double, as from_chars would find it. False when
+// `digits` is anything else, which says nothing about it.
+bool ParseShortDecimal(absl::string_view digits, double* value) {
+  constexpr size_t kDigitsMax = 15;  // below 2^53, whatever they are
+  static constexpr double kPowersOfTen[kDigitsMax + 1] = {
+      1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  if (digits.size() > kDigitsMax + 1) return false;
+  uint64_t mantissa = 0;
+  size_t count = 0;
+  size_t point = digits.size();
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const unsigned digit = static_cast<unsigned char>(digits[i]) - unsigned{'0'};
+    if (digit <= 9) {
+      mantissa = mantissa * 10 + digit;
+      ++count;
+    } else if (digits[i] == '.' && point == digits.size()) {
+      point = i;
+    } else {
+      return false;
+    }
+  }
+  if (count == 0 || count > kDigitsMax) return false;
+  const size_t decimals = point == digits.size() ? 0 : digits.size() - point - 1;
+  *value = static_cast<double>(mantissa) / kPowersOfTen[decimals];
+  return true;
+}
+
 // Python's float() for what is not plain digits. False when `text` is not a number at all; an
 // overflow gives an infinity, an underflow zero, as in Python.
 bool ParseDouble(absl::string_view text, double* value) {
@@ -39,6 +90,10 @@ bool ParseDouble(absl::string_view text, double* value) {
   const bool negative = !digits.empty() && digits.front() == '-';
   if (negative || (!digits.empty() && digits.front() == '+')) digits.remove_prefix(1);
   if (digits.empty()) return false;
+  if (ParseShortDecimal(digits, value)) {
+    if (negative) *value = -*value;
+    return true;
+  }
   if (!IsDigit(digits.front()) && digits.front() != '.') {
     // from_chars would also take a second sign and "nan(...)".
     if (EqualsIgnoringCase(digits, "nan")) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,6 +75,39 @@ TEST(PlaintextParserTest, TakesValuesAsPythonFloatDoes) {
   };
   for (const auto& [text, value] : values) {
     ExpectGood({"a " + text + " 1700000000", "a", value, 1700000000});
+  }
+}
+
+TEST(PlaintextParserTest, EveryDecimalBecomesTheNearestDouble) {
+  std::minstd_rand random(1);
+  for (int digits = 1; digits <= 20; ++digits) {
+    for (int point = 0; point <= digits; ++point) {
+      for (int repeat = 0; repeat < 20; ++repeat) {
+        std::string text;
+        for (int i = 0; i < digits; ++i) {
+          if (i == point) text.push_back('.');
+          text.push_back(static_cast<char>('0' + random() % 10));
+        }
+        const double value = std::strtod(text.c_str(), nullptr);
+        ExpectGood({"a " + text + " 1700000000", "a", value, 1700000000});
+        ExpectGood({"a -" + text + " 1700000000", "a", -value, 1700000000});
+      }
+    }
+  }
+}
+
+TEST(PlaintextParserTest, OnlyBlanksEndAField) {
+  for (size_t length = 1; length <= 24; ++length) {
+    for (size_t at = 0; at < length; ++at) {
+      for (const char c : {'\x01', '\x1f', '!', '\x7f', '\x80', '\xa0', '\xff'}) {
+        std::string name(length, 'n');
+        name[at] = c;
+        for (const char blank : {' ', '\t'}) {
+          const std::string line = name + blank + "1.5" + blank + "1700000000";
+          ExpectGood({line, name, 1.5, 1700000000});
+        }
+      }
+    }
   }
 }
 
