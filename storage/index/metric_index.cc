@@ -367,6 +367,7 @@ absl::Status MetricIndex::CatchUp() {
     } else if (status.ok() && record.kind == WalRecordKind::kDelete) {
       std::string name;
       std::unique_lock lock(mu_);
+      next_id_ = std::max(next_id_, record.deleted + 1);
       RemoveLocked(record.deleted, &name);
       if (!name.empty()) changes.removed.push_back({record.deleted, std::move(name)});
     }
@@ -414,25 +415,27 @@ absl::Status MetricIndex::RewriteSeriesLog() {
              " definitions to the series log after damage");
   SHOAL_RETURN_IF_ERROR(series_log_->Roll());
   const LogPosition start = series_log_->end();
-  SHOAL_RETURN_IF_ERROR(AppendToSeriesLog(all));
+  SHOAL_RETURN_IF_ERROR(AppendToSeriesLog(all, all.series));
   SHOAL_RETURN_IF_ERROR(series_log_->TruncateBefore(start));
   applied_ = series_log_->end();
   return WriteToLevelDb(Changes());
 }
 
-absl::Status MetricIndex::AppendToSeriesLog(const Changes& changes) {
+absl::Status MetricIndex::AppendToSeriesLog(const Changes& changes,
+                                            absl::Span<const SeriesDefinition> series) {
   std::string bytes;
   for (const SchemaDefinition& schema : changes.schemas) {
     EncodeSchemaRecord(schema, &bytes);
     SHOAL_RETURN_IF_ERROR(series_log_->Append(bytes).status());
   }
-  const absl::Span<const SeriesDefinition> series(changes.series);
-  for (size_t i = 0; i < series.size(); i += kSeriesPerRecord) {
-    EncodeSeriesRecord(series.subspan(i, kSeriesPerRecord), &bytes);
-    SHOAL_RETURN_IF_ERROR(series_log_->Append(bytes).status());
-  }
+  // Before the additions: a name may have gone and come back under another id, and a reader takes
+  // a name that is taken for the older series.
   for (const Changes::Removal& removal : changes.removed) {
     EncodeDeleteRecord(removal.id, &bytes);
+    SHOAL_RETURN_IF_ERROR(series_log_->Append(bytes).status());
+  }
+  for (size_t i = 0; i < series.size(); i += kSeriesPerRecord) {
+    EncodeSeriesRecord(series.subspan(i, kSeriesPerRecord), &bytes);
     SHOAL_RETURN_IF_ERROR(series_log_->Append(bytes).status());
   }
   return series_log_->Sync();
@@ -479,7 +482,16 @@ absl::Status MetricIndex::Persist() {
     if (changes_.empty()) return absl::OkStatus();
     std::swap(taken, changes_);
   }
-  if (absl::Status status = AppendToSeriesLog(taken); !status.ok()) {
+  // Of a series that came and went since the last time only the removal is told, to the series log:
+  // it keeps the id used up.
+  absl::flat_hash_set<SeriesId> gone;
+  for (const Changes::Removal& removal : taken.removed) gone.insert(removal.id);
+  const auto brief = std::stable_partition(
+      taken.series.begin(), taken.series.end(),
+      [&](const SeriesDefinition& definition) { return !gone.contains(definition.id); });
+  const auto kept =
+      absl::MakeConstSpan(taken.series).first(static_cast<size_t>(brief - taken.series.begin()));
+  if (absl::Status status = AppendToSeriesLog(taken, kept); !status.ok()) {
     std::unique_lock lock(mu_);
     const auto put_back = [](auto* all, auto* first) {
       all->insert(all->begin(), std::make_move_iterator(first->begin()),
@@ -493,22 +505,16 @@ absl::Status MetricIndex::Persist() {
   if (db_ == nullptr) return absl::OkStatus();
   applied_ = series_log_->end();
 
-  // A series that came and went since the last time is news to the series log only: it keeps the id
-  // used up.
-  absl::flat_hash_set<SeriesId> gone;
-  for (const Changes::Removal& removal : taken.removed) gone.insert(removal.id);
-  absl::flat_hash_set<SeriesId> brief;
   auto& series = taken.series;
-  for (const SeriesDefinition& definition : series) {
-    persisted_next_id_ = std::max(persisted_next_id_, definition.id + 1);
-    if (gone.contains(definition.id)) brief.insert(definition.id);
+  absl::flat_hash_set<SeriesId> brief_ids;
+  for (auto it = series.begin(); it != series.end(); ++it) {
+    persisted_next_id_ = std::max(persisted_next_id_, it->id + 1);
+    if (it >= brief) brief_ids.insert(it->id);
   }
-  series.erase(std::remove_if(series.begin(), series.end(),
-                              [&](const SeriesDefinition& d) { return brief.contains(d.id); }),
-               series.end());
+  series.erase(brief, series.end());
   auto& removed = taken.removed;
   removed.erase(std::remove_if(removed.begin(), removed.end(),
-                               [&](const Changes::Removal& r) { return brief.contains(r.id); }),
+                               [&](const Changes::Removal& r) { return brief_ids.contains(r.id); }),
                 removed.end());
   persisted_size_ += series.size();
   persisted_size_ -= removed.size();

@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/metric/glob.h"
 #include "storage/fs/file_system.h"
 #include "storage/index/name_tree.h"
@@ -121,7 +122,8 @@ class MetricIndex {
   absl::Status CatchUp();
   absl::Status DestroyLevelDb();
   absl::Status RewriteSeriesLog();
-  absl::Status AppendToSeriesLog(const Changes& changes);
+  // `series` of the changes' own are those that go to the log.
+  absl::Status AppendToSeriesLog(const Changes& changes, absl::Span<const SeriesDefinition> series);
   absl::Status WriteToLevelDb(const Changes& changes);
 
   FileSystem* const fs_;

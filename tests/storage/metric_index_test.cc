@@ -251,6 +251,31 @@ TEST_F(MetricIndexTest, LevelDbIsRebuiltFromTheSeriesLog) {
   EXPECT_EQ(index_->size(), 5000u);
 }
 
+TEST_F(MetricIndexTest, ANameThatWentAndCameBackIsInTheSeriesLogToo) {
+  index_->Create("a", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  index_->Remove(0);
+  // Within one round: another one, which goes as well, and the one that stays.
+  index_->Create("a", schema_);
+  index_->Remove(1);
+  index_->Create("a", schema_);
+  index_->Create("brief", schema_);
+  index_->Remove(3);
+  fs_.FailEvery(FaultFileSystem::Fault::kSync, 1, absl::UnavailableError("EIO"), "series-log");
+  EXPECT_FALSE(index_->Persist().ok());  // what is put back is the same
+  fs_.FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
+  ASSERT_TRUE(index_->Persist().ok());
+  Open();
+  EXPECT_FALSE(index_->report().rebuilt);
+  EXPECT_THAT(Names(), ElementsAre("a=2"));
+  index_.reset();
+  RemoveAll("/leveldb/");
+  Open();
+  EXPECT_TRUE(index_->report().rebuilt);
+  EXPECT_THAT(Names(), ElementsAre("a=2"));
+  EXPECT_EQ(index_->Create("next", schema_), 4u);
+}
+
 TEST_F(MetricIndexTest, ADamagedLevelDbNeverCostsASeries) {
   for (int i = 0; i < 300; ++i) index_->Create(absl::StrCat("n.", i), schema_);
   ASSERT_TRUE(index_->Persist().ok());
