@@ -153,6 +153,7 @@ class FaultFileSystem::Handle : public File {
   absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* to) const override {
     MutexLock lock(&fs_->mu_);
     SHOAL_RETURN_IF_ERROR(Alive());
+    SHOAL_RETURN_IF_ERROR(fs_->Inject(Fault::kRead, path_));
     const uint64_t end = inode_->live.size;
     const size_t n = offset >= end ? 0 : std::min<size_t>(size, end - offset);
     inode_->live.Read(offset, n, to);
@@ -229,6 +230,7 @@ class FaultFileSystem::Handle : public File {
   }
   absl::Status StartMutation(Fault fault) ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_->mu_) {
     SHOAL_RETURN_IF_ERROR(Alive());
+    if (!failure_.ok() && fault == Fault::kSync) ++fs_->syncs_after_failure_;
     SHOAL_RETURN_IF_ERROR(failure_);
     if (!writable_) return absl::PermissionDeniedError(absl::StrCat(path_, ": read only"));
     SHOAL_RETURN_IF_ERROR(fs_->CountMutation());
@@ -261,6 +263,42 @@ int64_t FaultFileSystem::mutations() const {
 void FaultFileSystem::CrashAfter(int64_t mutations) {
   MutexLock lock(&mu_);
   crash_at_ = mutations < 0 ? -1 : mutations_ + mutations;
+}
+
+void FaultFileSystem::VisitStates(
+    int64_t first, int64_t step,
+    std::function<void(int64_t mutation, std::unique_ptr<FaultFileSystem> state)> visit) {
+  MutexLock lock(&mu_);
+  visit_next_ = first;
+  visit_step_ = step;
+  visit_ = std::move(visit);
+}
+
+std::unique_ptr<FaultFileSystem> FaultFileSystem::Copy() const {
+  MutexLock lock(&mu_);
+  return CopyLocked();
+}
+
+std::unique_ptr<FaultFileSystem> FaultFileSystem::CopyLocked() const {
+  auto copy = std::make_unique<FaultFileSystem>();
+  MutexLock lock(&copy->mu_);
+  // Several names, durable and not, may stand for one inode.
+  std::map<const Inode*, std::shared_ptr<Inode>> inodes;
+  const auto copied = [&](const std::shared_ptr<Inode>& inode) -> std::shared_ptr<Inode> {
+    if (inode == nullptr) return nullptr;
+    std::shared_ptr<Inode>& other = inodes[inode.get()];
+    if (other == nullptr) other = std::make_shared<Inode>(*inode);
+    return other;
+  };
+  for (const auto& [path, inode] : names_) copy->names_[path] = copied(inode);
+  for (const auto& [path, inode] : durable_names_) copy->durable_names_[path] = copied(inode);
+  for (const auto& [dir, changes] : pending_) {
+    std::vector<NameChange>& to = copy->pending_[dir];
+    for (const NameChange& change : changes) to.push_back({change.path, copied(change.inode)});
+  }
+  copy->dirs_ = dirs_;
+  copy->free_bytes_ = free_bytes_;
+  return copy;
 }
 
 bool FaultFileSystem::crashed() const {
@@ -303,8 +341,19 @@ void FaultFileSystem::FailEvery(Fault fault, int64_t k, absl::Status error, std:
   fault_ = k > 0 ? fault : Fault::kNone;
   fault_every_ = k;
   fault_count_ = 0;
+  injected_ = 0;
   fault_error_ = std::move(error);
   fault_path_ = std::move(path_part);
+}
+
+int64_t FaultFileSystem::injected() const {
+  MutexLock lock(&mu_);
+  return injected_;
+}
+
+int64_t FaultFileSystem::syncs_after_failure() const {
+  MutexLock lock(&mu_);
+  return syncs_after_failure_;
 }
 
 void FaultFileSystem::SetFreeBytes(uint64_t bytes) {
@@ -351,6 +400,10 @@ absl::Status FaultFileSystem::CountMutation() {
     crashed_ = true;
     return absl::AbortedError("the machine has stopped");
   }
+  if (mutations_ == visit_next_) {
+    visit_next_ += visit_step_;
+    visit_(mutations_, CopyLocked());
+  }
   ++mutations_;
   return absl::OkStatus();
 }
@@ -360,6 +413,7 @@ absl::Status FaultFileSystem::Inject(Fault fault, const std::string& path) {
     return absl::OkStatus();
   }
   if (++fault_count_ % fault_every_ != 0) return absl::OkStatus();
+  ++injected_;
   return Annotate(fault_error_, path);
 }
 

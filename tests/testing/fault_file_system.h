@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -27,7 +28,7 @@ class FaultFileSystem : public FileSystem {
     kTear,  // of each 512-byte sector and each file size the old or the new state, at random, some
             // sectors mixed; of a folder's changes a random number of the first ones
   };
-  enum class Fault { kNone, kWrite, kSync };
+  enum class Fault { kNone, kWrite, kSync, kRead };
 
   FaultFileSystem();
   ~FaultFileSystem() override;
@@ -40,14 +41,26 @@ class FaultFileSystem : public FileSystem {
   // and changes nothing, until PowerLoss. Negative: never.
   void CrashAfter(int64_t mutations);
   bool crashed() const;
+  // Before each mutation whose number (from 0, as mutations() counts) is first, first + step, ...:
+  // `visit` gets a copy of everything, which is what a machine leaves that stops there. It runs on
+  // the thread of the mutation, under the lock: it must not touch this file system.
+  void VisitStates(
+      int64_t first, int64_t step,
+      std::function<void(int64_t mutation, std::unique_ptr<FaultFileSystem> state)> visit);
+  // The same files, synced and not; nothing is open or locked, no fault is set.
+  std::unique_ptr<FaultFileSystem> Copy() const;
   // Loses what was not synced, ends the crash, releases the locks. Files that are open stay dead
   // for ever.
   void PowerLoss(Unsynced unsynced, uint64_t seed);
 
   // Every k-th operation of the kind fails with `error`; a failed Sync drops what it should have
-  // made durable, as Linux may. k = 0 or kNone: no more failures. `path_part`: only files whose
-  // path contains it.
+  // made durable, as Linux may; a failed read leaves the file as it is. k = 0 or kNone: no more
+  // failures. `path_part`: only files whose path contains it.
   void FailEvery(Fault fault, int64_t k, absl::Status error, std::string path_part = "");
+  // Failures injected since the last FailEvery, and the operations that were tried on a file object
+  // after a write or sync of it had failed: they fail, too, but a caller should know better.
+  int64_t injected() const;
+  int64_t syncs_after_failure() const;
   // What FreeBytes says; writes do not count against it.
   void SetFreeBytes(uint64_t bytes);
 
@@ -80,6 +93,7 @@ class FaultFileSystem : public FileSystem {
   };
   using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
+  std::unique_ptr<FaultFileSystem> CopyLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CountMutation() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Inject(Fault fault, const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ChangeName(const std::string& path, std::shared_ptr<Inode> inode)
@@ -96,9 +110,14 @@ class FaultFileSystem : public FileSystem {
   int64_t mutations_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t crash_at_ ABSL_GUARDED_BY(mu_) = -1;
   bool crashed_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t visit_next_ ABSL_GUARDED_BY(mu_) = -1;
+  int64_t visit_step_ ABSL_GUARDED_BY(mu_) = 0;
+  std::function<void(int64_t, std::unique_ptr<FaultFileSystem>)> visit_ ABSL_GUARDED_BY(mu_);
   Fault fault_ ABSL_GUARDED_BY(mu_) = Fault::kNone;
   int64_t fault_every_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t fault_count_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t injected_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t syncs_after_failure_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status fault_error_ ABSL_GUARDED_BY(mu_);
   std::string fault_path_ ABSL_GUARDED_BY(mu_);
   uint64_t free_bytes_ ABSL_GUARDED_BY(mu_) = uint64_t{1} << 40;
