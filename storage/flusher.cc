@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "base/checksum.h"
@@ -115,6 +116,9 @@ absl::Status Flusher::Round(const Begin& begin, RollupRunner::When rollups) {
     // A rollup that fails is made up for by the next round; until then reads compute what is
     // missing.
     if (!status.ok()) LogWarning("flusher", "rollup: ", status.message());
+    // After the rollups: they may be behind, and read what has expired.
+    if (const absl::Status punched = rings_->PunchExpired(options_.clock->NowSec()); !punched.ok())
+      LogWarning("flusher", "giving back expired stripes: ", punched.message());
     const absl::Status checkpoint = Checkpoint();
     if (status.ok()) status = checkpoint;
   }
@@ -130,9 +134,12 @@ absl::Status Flusher::Round(const Begin& begin, RollupRunner::When rollups) {
 absl::Status Flusher::WritePending() {
   const int64_t now_sec = options_.clock->NowSec();
   // The slots of deleted series go before the index forgets the deletion's reason.
+  std::map<SchemaId, std::vector<SeriesId>> deleted_of;
   for (const Committer::Deleted& deleted : deleted_) {
-    if (deleted.schema >= ring_schemas_) continue;
-    const absl::Status status = rings_->Free(deleted.schema, deleted.series);
+    if (deleted.schema < ring_schemas_) deleted_of[deleted.schema].push_back(deleted.series);
+  }
+  for (const auto& [schema, series] : deleted_of) {
+    const absl::Status status = rings_->Free(schema, series);
     if (!status.ok() && !absl::IsNotFound(status)) return status;
   }
   deleted_.clear();

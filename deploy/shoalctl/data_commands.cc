@@ -102,7 +102,8 @@ absl::StatusOr<int> DumpPage(const std::string& place) {
   FileSystem* const fs = FileSystem::Posix();
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, LockData(fs, Join(dir, "../LOCK")));
   OverlayFileSystem overlay(fs);
-  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<RingFile> file, RingFile::Open(&overlay, dir, name));
+  RingFilePool pool(&overlay, 1);
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<RingFile> file, RingFile::Open(&pool, dir, name));
   const RingHeader& header = file->header();
   if (index >= header.stripes || slot >= header.slots) {
     return absl::OutOfRangeError(

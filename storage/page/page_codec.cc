@@ -107,6 +107,12 @@ PageSize MeasurePage(const PageShape& shape, absl::Span<const double> dense) {
   return size;
 }
 
+void SetPageGeneration(uint8_t generation, char* page) {
+  page[kGenerationOffset] = static_cast<char>(generation);
+}
+
+uint32_t PageStripe(const char* page) { return LoadLE<uint32_t>(page + kStripeOffset); }
+
 absl::Status CheckPage(const PageShape& shape, uint64_t seed, absl::string_view page,
                        PageHeader* header) {
   if (page.size() != shape.page_bytes || page.size() < kPageHeaderBytes) {

@@ -61,6 +61,8 @@ bool EncodePage(const PageShape& shape, uint64_t seed, const PageTag& tag,
 // `page` is too small; its bytes and `size` are undefined then.
 bool EncodePageBody(const PageShape& shape, const PageTag& tag, absl::Span<const double> dense,
                     absl::Span<char> page, PageSize* size);
+// The slot may be known later than the body.
+void SetPageGeneration(uint8_t generation, char* page);
 // Fills the page with zeros from `used` on and sets the checksum.
 void SealPage(uint64_t seed, size_t used, absl::Span<char> page);
 
@@ -70,6 +72,9 @@ PageSize MeasurePage(const PageShape& shape, absl::Span<const double> dense);
 // Verifies the checksum and reads the header. DataLoss names the check that failed.
 absl::Status CheckPage(const PageShape& shape, uint64_t seed, absl::string_view page,
                        PageHeader* header);
+
+// The stripe that a page's header names, unchecked; 0 when the page is blank.
+uint32_t PageStripe(const char* page);
 
 // Decodes a page that CheckPage accepted (not blank) into shape.cells() doubles. DataLoss when it
 // is malformed in spite of its checksum; `dense` is undefined then. Safe on any bytes.

@@ -1,5 +1,6 @@
 #include "storage/ring/double_write.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -13,17 +14,21 @@ namespace shoal {
 namespace {
 
 // Header: magic, version u32, images u32, sequence u64, total bytes u64, checksum u64 (XXH3-64 of
-// all other bytes: the header before it, seeded with the hash of what follows it).
+// all other bytes: the header before it, seeded with the hash of what follows it). Then the number
+// of files u32, the images, the files.
 constexpr size_t kVersionAt = 8;
 constexpr size_t kImagesAt = 12;
 constexpr size_t kSequenceAt = 16;
 constexpr size_t kTotalAt = 24;
 constexpr size_t kChecksumAt = 32;
 static_assert(kChecksumAt + 8 == kJournalHeaderBytes);
+constexpr size_t kFilesAt = kJournalHeaderBytes;
+constexpr size_t kBodyAt = kFilesAt + 4;
 
-// Image: file identity u64, offset u64, byte count u32, name length u8, name, bytes.
-constexpr size_t kImageLengthAt = 16;
-constexpr size_t kImageFixedBytes = 21;
+// Image: file u32, stored bytes u32, size u32, offset u64, the stored bytes.
+constexpr size_t kImageFixedBytes = 20;
+// File: identity u64, name length u8, name.
+constexpr size_t kFileFixedBytes = 9;
 constexpr size_t kNameBytesMax = 255;
 
 uint64_t BatchChecksum(absl::string_view batch) {
@@ -31,68 +36,119 @@ uint64_t BatchChecksum(absl::string_view batch) {
   return Hash64(batch.substr(0, kChecksumAt), body);
 }
 
-absl::StatusOr<std::vector<JournalImage>> ParseImages(absl::string_view body, uint32_t count) {
-  std::vector<JournalImage> images;
-  ByteReader in(body);
+size_t WithoutTrailingZeros(absl::string_view bytes) {
+  size_t size = bytes.size();
+  while (size >= 8 && LoadLE<uint64_t>(bytes.data() + size - 8) == 0) size -= 8;
+  while (size > 0 && bytes[size - 1] == '\0') --size;
+  return size;
+}
+
+struct RawImage {
+  uint32_t file = 0;
+  JournalImage image;
+};
+
+absl::Status ParseImages(ByteReader* in, uint32_t count, std::vector<RawImage>* images) {
   for (uint32_t i = 0; i < count; ++i) {
-    JournalImage image;
-    uint32_t size = 0;
-    uint8_t name_size = 0;
-    if (!in.Get(&image.file_identity) || !in.Get(&image.offset) || !in.Get(&size) ||
-        !in.Get(&name_size) || !in.GetBytes(name_size, &image.file) ||
-        !in.GetBytes(size, &image.bytes)) {
+    RawImage raw;
+    uint32_t stored = 0;
+    if (!in->Get(&raw.file) || !in->Get(&stored) || !in->Get(&raw.image.size) ||
+        !in->Get(&raw.image.offset) || !in->GetBytes(stored, &raw.image.bytes)) {
       return absl::DataLossError(absl::StrCat("journal image ", i, " leaves its batch"));
     }
-    images.push_back(image);
+    if (stored > raw.image.size || raw.image.size > kJournalImageMax) {
+      return absl::DataLossError(
+          absl::StrCat("journal image ", i, " stores ", stored, " bytes of ", raw.image.size));
+    }
+    images->push_back(raw);
   }
-  if (!in.empty()) return absl::DataLossError("journal batch has bytes after its last image");
-  return images;
+  return absl::OkStatus();
+}
+
+absl::Status ParseFiles(ByteReader* in, uint32_t count, std::vector<RawImage>* images) {
+  std::vector<std::pair<absl::string_view, uint64_t>> files;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint64_t identity = 0;
+    uint8_t name_size = 0;
+    absl::string_view name;
+    if (!in->Get(&identity) || !in->Get(&name_size) || !in->GetBytes(name_size, &name))
+      return absl::DataLossError(absl::StrCat("journal file ", i, " leaves its batch"));
+    files.emplace_back(name, identity);
+  }
+  for (RawImage& raw : *images) {
+    if (raw.file >= files.size())
+      return absl::DataLossError(absl::StrCat("journal image of file ", raw.file, " of ", count));
+    raw.image.file = files[raw.file].first;
+    raw.image.file_identity = files[raw.file].second;
+  }
+  if (!in->empty()) return absl::DataLossError("journal batch has bytes after its last file");
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 void JournalBatch::Clear() {
-  bytes_.assign(kJournalHeaderBytes, '\0');
-  images_ = 0;
-  last_file_.clear();
+  bytes_.assign(kBodyAt, '\0');
+  images_.clear();
+  files_.clear();
+  file_numbers_.clear();
 }
 
 void JournalBatch::Add(absl::string_view file, uint64_t file_identity, uint64_t offset,
                        absl::string_view bytes) {
-  SHOAL_CHECK(!file.empty() && file.size() <= kNameBytesMax);
-  SHOAL_CHECK(bytes_.size() + bytes.size() + kImageFixedBytes + file.size() <= kJournalBytesMax);
-  if (images_ > 0 && offset == last_end_ && absl::string_view(last_file_) == file) {
-    char* const length = bytes_.data() + last_at_ + kImageLengthAt;
-    StoreLE<uint32_t>(length, static_cast<uint32_t>(LoadLE<uint32_t>(length) + bytes.size()));
-  } else {
-    last_at_ = bytes_.size();
-    last_file_ = std::string(file);
-    AppendLE<uint64_t>(&bytes_, file_identity);
-    AppendLE<uint64_t>(&bytes_, offset);
-    AppendLE<uint32_t>(&bytes_, static_cast<uint32_t>(bytes.size()));
-    AppendLE<uint8_t>(&bytes_, static_cast<uint8_t>(file.size()));
-    bytes_.append(file.data(), file.size());
-    ++images_;
+  SHOAL_CHECK(!file.empty() && file.size() <= kNameBytesMax && bytes.size() <= kJournalImageMax);
+  if (files_.empty() || images_.empty() || files_[images_.back().file].second != file_identity) {
+    if (file_numbers_.emplace(file_identity, files_.size()).second)
+      files_.emplace_back(std::string(file), file_identity);
   }
-  bytes_.append(bytes.data(), bytes.size());
-  last_end_ = offset + bytes.size();
+  ImageRef ref;
+  ref.file = !images_.empty() && files_[images_.back().file].second == file_identity
+                 ? images_.back().file
+                 : file_numbers_.at(file_identity);
+  ref.stored = static_cast<uint32_t>(WithoutTrailingZeros(bytes));
+  ref.size = static_cast<uint32_t>(bytes.size());
+  ref.offset = offset;
+  SHOAL_CHECK(bytes_.size() + ref.stored + kImageFixedBytes +
+                  files_.size() * (kFileFixedBytes + kNameBytesMax) <=
+              kJournalBytesMax);
+  AppendLE<uint32_t>(&bytes_, ref.file);
+  AppendLE<uint32_t>(&bytes_, ref.stored);
+  AppendLE<uint32_t>(&bytes_, ref.size);
+  AppendLE<uint64_t>(&bytes_, ref.offset);
+  ref.at = bytes_.size();
+  bytes_.append(bytes.data(), ref.stored);
+  images_.push_back(ref);
 }
 
 absl::string_view JournalBatch::Seal(uint64_t sequence) {
+  for (const auto& [name, identity] : files_) {
+    AppendLE<uint64_t>(&bytes_, identity);
+    AppendLE<uint8_t>(&bytes_, static_cast<uint8_t>(name.size()));
+    bytes_.append(name);
+  }
   char* const header = bytes_.data();
   std::memcpy(header, kJournalMagic, sizeof(kJournalMagic));
   StoreLE<uint32_t>(header + kVersionAt, kJournalVersion);
-  StoreLE<uint32_t>(header + kImagesAt, images_);
+  StoreLE<uint32_t>(header + kImagesAt, static_cast<uint32_t>(images_.size()));
   StoreLE<uint64_t>(header + kSequenceAt, sequence);
   StoreLE<uint64_t>(header + kTotalAt, bytes_.size());
+  StoreLE<uint32_t>(header + kFilesAt, static_cast<uint32_t>(files_.size()));
   StoreLE<uint64_t>(header + kChecksumAt, BatchChecksum(bytes_));
   return bytes_;
 }
 
 std::vector<JournalImage> JournalBatch::Images() const {
-  auto images = ParseImages(absl::string_view(bytes_).substr(kJournalHeaderBytes), images_);
-  SHOAL_CHECK(images.ok());
-  return *std::move(images);
+  std::vector<ImageRef> refs = images_;
+  std::stable_sort(refs.begin(), refs.end(), [](const ImageRef& a, const ImageRef& b) {
+    return a.file != b.file ? a.file < b.file : a.offset < b.offset;
+  });
+  std::vector<JournalImage> images;
+  images.reserve(refs.size());
+  for (const ImageRef& ref : refs) {
+    images.push_back({files_[ref.file].first, files_[ref.file].second, ref.offset,
+                      absl::string_view(bytes_).substr(ref.at, ref.stored), ref.size});
+  }
+  return images;
 }
 
 absl::StatusOr<ParsedJournal> ParseJournal(absl::string_view bytes) {
@@ -110,14 +166,20 @@ absl::StatusOr<ParsedJournal> ParseJournal(absl::string_view bytes) {
     return absl::DataLossError("journal batch is torn");
   }
   const uint32_t version = LoadLE<uint32_t>(batch.data() + kVersionAt);
-  if (version > kJournalVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "journal version ", version, " is newer than this program's ", kJournalVersion));
+  if (version != kJournalVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("format version ", version, " is not this program's ", kJournalVersion));
   }
   ParsedJournal parsed;
   parsed.sequence = LoadLE<uint64_t>(batch.data() + kSequenceAt);
-  const uint32_t images = LoadLE<uint32_t>(batch.data() + kImagesAt);
-  SHOAL_ASSIGN_OR_RETURN(parsed.images, ParseImages(batch.substr(kJournalHeaderBytes), images));
+  std::vector<RawImage> images;
+  ByteReader in(batch.substr(kJournalHeaderBytes));
+  uint32_t files = 0;
+  if (!in.Get(&files)) return absl::DataLossError("journal batch has no file table");
+  SHOAL_RETURN_IF_ERROR(ParseImages(&in, LoadLE<uint32_t>(batch.data() + kImagesAt), &images));
+  SHOAL_RETURN_IF_ERROR(ParseFiles(&in, files, &images));
+  parsed.images.reserve(images.size());
+  for (const RawImage& raw : images) parsed.images.push_back(raw.image);
   return parsed;
 }
 

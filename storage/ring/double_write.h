@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -20,18 +21,22 @@
 namespace shoal {
 
 inline constexpr char kJournalMagic[8] = {'S', 'H', 'O', 'A', 'L', 'D', 'W', 'J'};
-inline constexpr uint32_t kJournalVersion = 1;
+inline constexpr uint32_t kJournalVersion = 2;
 inline constexpr size_t kJournalHeaderBytes = 40;
 inline constexpr uint64_t kJournalBytesMax = uint64_t{1} << 30;
+// What one image may stand for: the largest page, a slot-table block.
+inline constexpr uint32_t kJournalImageMax = 1 << 22;
 inline constexpr char kJournalName[] = "journal.dw";
 
-// One contiguous run of bytes of one ring file.
+// What belongs at an offset of a ring file: `bytes`, then zeros up to `size` in all. Most pages are
+// young and end in zeros.
 struct JournalImage {
   absl::string_view file;  // its name in the folder
   uint64_t file_identity =
       0;  // RingHeader::Identity: a file that was made anew under the name is left alone
   uint64_t offset = 0;
   absl::string_view bytes;
+  uint32_t size = 0;
 };
 
 // A batch in its serialised form, built image by image. Not thread safe.
@@ -39,32 +44,40 @@ class JournalBatch {
  public:
   JournalBatch() { Clear(); }
 
+  // Zeros at the end of `bytes` are left out. Of two images at one offset the later one wins.
   void Add(absl::string_view file, uint64_t file_identity, uint64_t offset,
            absl::string_view bytes);
-  bool empty() const { return images_ == 0; }
+  bool empty() const { return images_.empty(); }
   size_t size_bytes() const { return bytes_.size(); }
   void Clear();
 
-  // Completes the header; the bytes to write at offset 0. Valid until the next Add or Clear.
+  // Completes the batch; the bytes to write at offset 0. Valid until Clear, and nothing is added
+  // before that.
   absl::string_view Seal(uint64_t sequence);
-  // What was added, joined where one continued the other; views, valid as long as what Seal
-  // returns.
+  // What was added, file by file in the order of the bytes, images at one offset in the order they
+  // came; views into what Seal returned.
   std::vector<JournalImage> Images() const;
 
  private:
+  struct ImageRef {
+    uint32_t file;
+    uint32_t stored;
+    uint32_t size;
+    uint64_t offset;
+    size_t at;  // of the stored bytes in bytes_
+  };
+
   std::string bytes_;
-  uint32_t images_ = 0;
-  // Of the last image, which grows when the next one continues it.
-  size_t last_at_ = 0;
-  uint64_t last_end_ = 0;
-  std::string last_file_;
+  std::vector<ImageRef> images_;
+  std::vector<std::pair<std::string, uint64_t>> files_;   // name, identity
+  absl::flat_hash_map<uint64_t, uint32_t> file_numbers_;  // by identity
 };
 
 struct ParsedJournal {
   uint64_t sequence = 0;
   std::vector<JournalImage> images;  // views into what was parsed
 };
-// DataLoss: no whole batch. FailedPrecondition: a newer version.
+// DataLoss: no whole batch. FailedPrecondition: another version.
 absl::StatusOr<ParsedJournal> ParseJournal(absl::string_view bytes);
 
 // The file. Not thread safe.

@@ -1,11 +1,10 @@
 #include "storage/ring/page_scan.h"
 
-#include <algorithm>
 #include <vector>
 
 namespace shoal {
 
-uint64_t ScanPages(const RingFile& file, const std::vector<SlotEntry>& slots,
+uint64_t ScanPages(const RingFile& file, const SlotTable& slots,
                    absl::FunctionRef<void(const StoredPage&)> visit) {
   const RingHeader& header = file.header();
   StoredPage stored;
@@ -17,20 +16,19 @@ uint64_t ScanPages(const RingFile& file, const std::vector<SlotEntry>& slots,
   for (uint32_t index = 0; index < header.stripes; ++index) {
     if (!file.MayHaveData(index)) continue;
     if (!file.ReadPages(index, 0, header.slots, stripe.data()).ok()) {
-      failed += static_cast<uint64_t>(std::count_if(
-          slots.begin(), slots.end(), [](const SlotEntry& entry) { return entry.used(); }));
+      failed += slots.used();
       continue;
     }
     for (uint32_t slot = 0; slot < header.slots; ++slot) {
-      if (!slots[slot].used()) continue;
+      if (slots.series(slot) == kNoSeries) continue;
       char* const page = stripe.data() + size_t{slot} * header.page_bytes;
       PageHeader page_header;
       if (!file.CheckedPage(index, slot, page, &page_header).ok()) {
         ++failed;
         continue;
       }
-      if (page_header.blank || page_header.tag.series != slots[slot].series ||
-          page_header.tag.generation != slots[slot].generation) {
+      if (page_header.blank || page_header.tag.series != slots.series(slot) ||
+          page_header.tag.generation != slots.generation(slot)) {
         continue;
       }
       stored.series = page_header.tag.series;

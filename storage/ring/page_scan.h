@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "storage/ring/ring_file.h"
@@ -22,7 +21,7 @@ struct StoredPage {
 // Reads and checks the pages of the slots in use; `slots` is a copy of the file's, so that no lock
 // is held over the I/O. Returns how many could not be read or failed their check: those are not
 // visited. A page of a series that had the slot before is passed over.
-uint64_t ScanPages(const RingFile& file, const std::vector<SlotEntry>& slots,
+uint64_t ScanPages(const RingFile& file, const SlotTable& slots,
                    absl::FunctionRef<void(const StoredPage&)> visit);
 
 }  // namespace shoal

@@ -11,6 +11,10 @@
 namespace shoal {
 namespace {
 
+// Of the first file of a class; each next one has so many times more, up to the setting.
+constexpr int64_t kFirstStripeBytes = 64 << 10;
+constexpr int64_t kStripeGrowth = 4;
+
 // Raw values in the finest archive.
 std::vector<uint32_t> ColumnCodesOf(ArchiveKey key, const AggregationRule& rule) {
   if (key.archive == 0) return {0};
@@ -42,8 +46,10 @@ ArchiveRings::ArchiveRings(ArchiveKey key, const SeriesSchema& schema, uint32_t 
       points_(static_cast<uint64_t>(schema.archives[key.archive].points)),
       rule_(schema.aggregation),
       column_codes_(ColumnCodesOf(key, schema.aggregation)),
+      future_sec_(key.archive > 0 ? 0 : std::max<int64_t>(future_sec, 0)),
       stripe_steps_(stripe_steps),
-      stripes_(StripesFor(points_ + FutureSteps(key, step_sec_, future_sec), stripe_steps)) {}
+      // One more, so that a stripe has been given back to the file system when its turn comes.
+      stripes_(StripesFor(points_ + FutureSteps(key, step_sec_, future_sec), stripe_steps) + 1) {}
 
 bool ArchiveRings::Accepts(const RingHeader& header, std::string* why) const {
   SHOAL_CHECK(header.archive == key_);
@@ -71,7 +77,7 @@ void ArchiveRings::Attach(std::unique_ptr<RingFile> file, std::vector<std::strin
   files_.push_back(std::move(file));
   const uint32_t slots = ring->header().slots;
   for (uint32_t slot = 0; slot < slots; ++slot) {
-    const SlotEntry& entry = ring->slots()[slot];
+    const SlotEntry entry = ring->slots().Get(slot);
     if (!entry.used()) continue;
     Leases leases = Find(entry.series);
     const bool overlaps = std::any_of(leases.begin(), leases.end(), [&entry](const Lease& other) {
@@ -89,10 +95,13 @@ void ArchiveRings::Attach(std::unique_ptr<RingFile> file, std::vector<std::strin
     });
     Set(entry.series, leases);
   }
-  std::vector<SlotRef>& free = free_[ring->header().size_class];
-  for (uint32_t slot = slots; slot-- > 0;) {
-    if (!ring->slots()[slot].used() && ring->SlotIsKnown(slot)) free.push_back({ring, slot});
+  for (uint32_t slot = 0; slot < slots; ++slot) {
+    if (ring->slots().series(slot) == kNoSeries && ring->SlotIsKnown(slot))
+      ring->slots().Return(slot);
   }
+  OfClass& of_class = classes_[ring->header().size_class];
+  of_class.first_free = std::min(of_class.first_free, of_class.files.size());
+  of_class.files.push_back(ring);
 }
 
 ArchiveRings::PackedRef ArchiveRings::Pack(SlotRef ref) const {
@@ -101,7 +110,7 @@ ArchiveRings::PackedRef ArchiveRings::Pack(SlotRef ref) const {
 
 Lease ArchiveRings::Unpack(PackedRef ref) const {
   RingFile* const file = files_[ref.file].get();
-  return {{file, ref.slot}, file->slots()[ref.slot]};
+  return {{file, ref.slot}, file->slots().Get(ref.slot)};
 }
 
 ArchiveRings::PackedRef& ArchiveRings::NewestOf(SeriesId series) {
@@ -159,14 +168,31 @@ std::vector<SeriesId> ArchiveRings::Series() const {
 }
 
 SlotRef ArchiveRings::TakeSlot(uint8_t size_class) {
-  std::vector<SlotRef>& free = free_[size_class];
-  if (free.empty()) return {};
-  const SlotRef ref = free.back();
-  free.pop_back();
-  return ref;
+  OfClass& of_class = classes_[size_class];
+  for (; of_class.first_free < of_class.files.size(); ++of_class.first_free) {
+    RingFile* const file = of_class.files[of_class.first_free];
+    if (file->slots().free_slots() > 0) return {file, file->slots().Take()};
+  }
+  return {};
 }
 
-void ArchiveRings::ReturnSlot(SlotRef ref) { free_[ref.file->header().size_class].push_back(ref); }
+void ArchiveRings::ReturnSlot(SlotRef ref) {
+  ref.file->slots().Return(ref.slot);
+  OfClass& of_class = classes_[ref.file->header().size_class];
+  const auto it = std::find(of_class.files.begin(), of_class.files.end(), ref.file);
+  of_class.first_free =
+      std::min(of_class.first_free, static_cast<size_t>(it - of_class.files.begin()));
+}
+
+size_t ArchiveRings::MemoryBytes() const {
+  size_t bytes = older_.capacity() * (sizeof(*older_.begin()) + 1);
+  for (const auto& [series, refs] : older_) bytes += refs.capacity() * sizeof(refs[0]);
+  for (const auto& chunk : newest_) {
+    if (chunk != nullptr) bytes += chunk->capacity() * sizeof(PackedRef);
+  }
+  for (const auto& file : files_) bytes += sizeof(RingFile) + file->slots().MemoryBytes();
+  return bytes;
+}
 
 RingHeader ArchiveRings::HeaderForNewFile(uint8_t size_class, int64_t stripe_bytes_max,
                                           int64_t created_us) const {
@@ -183,12 +209,15 @@ RingHeader ArchiveRings::HeaderForNewFile(uint8_t size_class, int64_t stripe_byt
   header.stripe_steps = stripe_steps_;
   header.stripes = stripes_;
   header.page_bytes = PageBytesFor(size_class, stripe_steps_, columns());
-  header.slots = static_cast<uint32_t>(
-      std::clamp<int64_t>(stripe_bytes_max / header.page_bytes, 1, int64_t{kRingSlotsMax}));
-  for (const auto& file : files_) {
-    if (file->header().size_class == size_class)
+  int64_t stripe_bytes = kFirstStripeBytes;
+  if (const auto it = classes_.find(size_class); it != classes_.end()) {
+    for (const RingFile* const file : it->second.files) {
       header.number = std::max(header.number, file->header().number + 1);
+      stripe_bytes = std::min(stripe_bytes_max, stripe_bytes * kStripeGrowth);
+    }
   }
+  header.slots = static_cast<uint32_t>(std::clamp<int64_t>(
+      std::min(stripe_bytes, stripe_bytes_max) / header.page_bytes, 1, int64_t{kRingSlotsMax}));
   header.created_us = created_us;
   return header;
 }

@@ -54,6 +54,9 @@ class ArchiveRings {
   uint32_t stripe_steps() const { return stripe_steps_; }
   uint32_t stripes() const { return stripes_; }
   uint8_t columns() const { return static_cast<uint8_t>(column_codes_.size()); }
+  int64_t retention_sec() const { return static_cast<int64_t>(points_) * step_sec_; }
+  // How far ahead of the clock its points may be.
+  int64_t future_sec() const { return future_sec_; }
   // Seconds that a stripe covers.
   int64_t stripe_sec() const { return int64_t{step_sec_} * stripe_steps_; }
 
@@ -71,6 +74,12 @@ class ArchiveRings {
   SlotRef Newest(SeriesId series) const;
   // Whether there are leases before that one.
   bool HasOlder(SeriesId series) const { return !older_.empty() && older_.contains(series); }
+  // Whether its newest slot has all stripes of the series.
+  bool IsPlain(SeriesId series, SlotRef newest) const {
+    return !HasOlder(series) &&
+           newest.file->slots().Get(newest.slot) ==
+               SlotEntry{series, 0, kNoStripe, newest.file->slots().generation(newest.slot)};
+  }
   // Replaces the chain of a series; empty removes it. Does not touch the slot tables.
   void Set(SeriesId series, const Leases& leases);
   std::vector<SeriesId> Series() const;
@@ -80,10 +89,13 @@ class ArchiveRings {
   SlotRef TakeSlot(uint8_t size_class);
   // Gives back what TakeSlot gave, or what a lease left.
   void ReturnSlot(SlotRef ref);
+  // The first files of a class are small: a small node has few series in each.
   RingHeader HeaderForNewFile(uint8_t size_class, int64_t stripe_bytes_max,
                               int64_t created_us) const;
 
   const std::vector<std::unique_ptr<RingFile>>& files() const { return files_; }
+  // What the catalog takes, slot tables included.
+  size_t MemoryBytes() const;
 
  private:
   // 8 bytes for a series; the rest of the lease is in the file's slot table.
@@ -104,6 +116,7 @@ class ArchiveRings {
   const uint64_t points_;
   const AggregationRule rule_;
   const std::vector<uint32_t> column_codes_;
+  const int64_t future_sec_;
   uint32_t stripe_steps_;
   uint32_t stripes_;
 
@@ -112,8 +125,12 @@ class ArchiveRings {
   std::vector<std::unique_ptr<Chunk>>
       newest_;  // the last lease of each series, by id / kChunkSeries; null: none
   absl::flat_hash_map<SeriesId, std::vector<PackedRef>> older_;  // the leases before it
-  // Per class: slots that are free, the next one to use last.
-  absl::flat_hash_map<uint8_t, std::vector<SlotRef>> free_;
+  // Per class: its files by age; those before `first_free` have no free slot.
+  struct OfClass {
+    std::vector<RingFile*> files;
+    size_t first_free = 0;
+  };
+  absl::flat_hash_map<uint8_t, OfClass> classes_;
 };
 
 }  // namespace shoal

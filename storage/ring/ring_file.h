@@ -2,6 +2,7 @@
 // class reads, checks and writes bytes.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -13,21 +14,25 @@
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
 #include "storage/fs/file_system.h"
+#include "storage/ring/ring_file_pool.h"
 #include "storage/ring/ring_format.h"
+#include "storage/ring/slot_table.h"
 
 namespace shoal {
 
-// Reads from any thread; Write, Sync and Reopen from one. The slot entries belong to the caller's
-// lock.
+// Reads from any thread; Write, Sync, Reopen, PunchStripe and the newest stripe from one. The slot
+// table belongs to the caller's lock.
 class RingFile {
  public:
   // Makes the file with an empty slot table, durable under its name; AlreadyExists when there is
   // one.
-  static absl::StatusOr<std::unique_ptr<RingFile>> Create(FileSystem* fs, const std::string& dir,
+  static absl::StatusOr<std::unique_ptr<RingFile>> Create(RingFilePool* pool,
+                                                          const std::string& dir,
                                                           const RingHeader& header);
-  // DataLoss: the header is bad or says another name. FailedPrecondition: a newer version.
-  static absl::StatusOr<std::unique_ptr<RingFile>> Open(FileSystem* fs, const std::string& dir,
+  // DataLoss: the header is bad or says another name. FailedPrecondition: another version.
+  static absl::StatusOr<std::unique_ptr<RingFile>> Open(RingFilePool* pool, const std::string& dir,
                                                         const std::string& name);
+  ~RingFile();
 
   const RingHeader& header() const { return header_; }
   const std::string& name() const { return name_; }
@@ -45,18 +50,32 @@ class RingFile {
   // checked.
   absl::Status CheckedPage(uint32_t index, uint32_t slot, char* page, PageHeader* header) const;
 
-  // An image of the journal. OutOfRange when it does not lie within the slot table and the pages.
+  // No page in the file is of a later stripe; kNoStripe: not known, as after Open. Kept up by
+  // NoteStripe and LearnNewestStripe, which looks at `count` stripes from `first` on and trusts
+  // that none is later than those.
+  uint32_t newest_stripe() const { return newest_stripe_; }
+  void NoteStripe(uint32_t stripe) { newest_stripe_ = std::max(newest_stripe_, stripe); }
+  absl::Status LearnNewestStripe(uint32_t first, uint32_t count);
+
+  // Bytes of images of the journal. OutOfRange when they do not lie within the slot table and the
+  // pages.
   absl::Status Write(uint64_t offset, absl::string_view bytes);
+  // Of all writes since the last one, which went through the same descriptor.
   absl::Status Sync();
-  // A new descriptor, after a failed write or sync. Nothing that was written through the old one
-  // since its last good Sync may be relied on.
-  absl::Status Reopen();
+  // After a failed write or sync: the next access takes a new descriptor. Nothing that was written
+  // since the last good Sync may be relied on.
+  void Reopen();
+  // Gives the disk blocks of a whole stripe back.
+  absl::Status PunchStripe(uint32_t index);
   absl::StatusOr<uint64_t> AllocatedBytes() const;
+
+  // For the pool: lets go of the descriptor unless it has been used since the last call.
+  bool CloseIdle(bool even_if_used);
 
   // Reads the slot table again: after a replay.
   absl::Status LoadSlots();
-  std::vector<SlotEntry>& slots() { return slots_; }
-  const std::vector<SlotEntry>& slots() const { return slots_; }
+  SlotTable& slots() { return slots_; }
+  const SlotTable& slots() const { return slots_; }
   // False for the slots of a table block that failed its check: who has them is not known, so they
   // are not leased.
   bool SlotIsKnown(uint32_t slot) const { return known_blocks_[slot / kSlotsPerBlock]; }
@@ -64,26 +83,32 @@ class RingFile {
   const std::vector<std::string>& bad_blocks() const { return bad_blocks_; }
 
  private:
-  RingFile(FileSystem* fs, std::string path, const RingHeader& header);
-  std::shared_ptr<File> file() const;
+  RingFile(RingFilePool* pool, std::string path, const RingHeader& header);
+  absl::StatusOr<std::shared_ptr<File>> file() const;
   absl::Status FindData();
 
-  FileSystem* const fs_;
+  RingFilePool* const pool_;
   const std::string path_;
   const RingHeader header_;
   const std::string name_;
   const uint64_t identity_;
 
   const std::unique_ptr<std::atomic<bool>[]> has_data_;  // for each stripe of the ring
-  std::vector<SlotEntry> slots_;
+  SlotTable slots_;
   std::vector<bool> known_blocks_;
   std::vector<std::string> bad_blocks_;
+
+  // The writer's: the descriptor between a write and its sync, so that no error is missed.
+  std::shared_ptr<File> writing_;
+  uint32_t newest_stripe_ = kNoStripe;
 
   // Held over each write in place (that is I/O under a mutex, on purpose): a reader that found a
   // bad page takes it to read the page at rest.
   mutable Mutex write_mu_ ABSL_ACQUIRED_BEFORE(file_mu_);
   mutable Mutex file_mu_;
-  std::shared_ptr<File> file_ ABSL_GUARDED_BY(file_mu_);
+  mutable std::shared_ptr<File> file_ ABSL_GUARDED_BY(file_mu_);  // null: closed
+  mutable bool in_pool_ ABSL_GUARDED_BY(file_mu_) = false;
+  mutable bool used_ ABSL_GUARDED_BY(file_mu_) = false;
 };
 
 }  // namespace shoal

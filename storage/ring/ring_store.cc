@@ -42,6 +42,11 @@ RingWriterCounters MakeCounters(MetricRegistry* metrics) {
                                             "Bad pages rewritten from the points at hand");
   counters.promotions = metrics->AddCounter("shoal_ring_promotions_total",
                                             "Series that moved to a larger size class");
+  counters.class_changes =
+      metrics->AddCounter("shoal_ring_class_changes_total",
+                          "Series that moved to a smaller size class at the beginning of a stripe");
+  counters.stripes_punched = metrics->AddCounter("shoal_ring_stripes_punched_total",
+                                                 "Expired stripes given back to the file system");
   counters.journal_bytes = metrics->AddCounter("shoal_ring_journal_bytes_total",
                                                "Bytes written to the double-write journal");
   return counters;
@@ -61,6 +66,7 @@ class RingStoreImpl final : public RingStore {
                 ? nullptr
                 : options.metrics->AddGauge("shoal_ring_files_set_aside",
                                             "Ring files that are damaged or match no schema")),
+        pool_(fs_, options.open_files_max),
         counters_(MakeCounters(options.metrics)) {}
 
   absl::Status Init(std::vector<SeriesSchema> schemas);
@@ -79,16 +85,19 @@ class RingStoreImpl final : public RingStore {
   int64_t RolledUntil(ArchiveKey archive) const override;
   absl::Status SetRolledUntil(ArchiveKey archive, int64_t until_sec) override;
   std::vector<SeriesId> SeriesIn(ArchiveKey archive) const override;
-  absl::Status Free(SchemaId schema, SeriesId series) override;
+  absl::Status Free(SchemaId schema, absl::Span<const SeriesId> series) override;
+  absl::Status PunchExpired(int64_t now_sec) override;
   std::vector<std::string> Verify() const override;
   std::vector<RingStoreUsage> Usage() const override;
   uint64_t VisitPages(absl::FunctionRef<void(const StoredPage&)> visit) const override;
+  uint64_t MemoryBytes() const override;
   uint64_t BadPages() const override { return bad_pages_.Count(); }
 
  private:
   absl::Status OpenFiles();
   void AddArchives(SchemaId id, const SeriesSchema& schema) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AttachWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<ArchiveRings*> ArchivesOf(SchemaId schema) const;
   void SetAside(const std::string& name, absl::string_view why);
   absl::StatusOr<ArchiveRings*> FindArchive(ArchiveKey key, bool coarse) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -102,11 +111,14 @@ class RingStoreImpl final : public RingStore {
   FileSystem* const fs_;
   mutable class BadPages bad_pages_;
   Gauge* const files_set_aside_;
+  mutable RingFilePool pool_;
   const RingWriterCounters counters_;
 
   // Serialises writers; held over their I/O.
   Mutex write_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   std::unique_ptr<RingWriter> writer_ ABSL_GUARDED_BY(write_mu_);
+  // The newest point that was written since Open.
+  int64_t newest_written_sec_ ABSL_GUARDED_BY(write_mu_) = 0;
 
   // Guards the catalog with the slot tables of its files; no I/O under it.
   mutable Mutex mu_;
@@ -134,7 +146,7 @@ absl::Status RingStoreImpl::Init(std::vector<SeriesSchema> schemas) {
   }
   SHOAL_RETURN_IF_ERROR(OpenFiles());
   MutexLock lock(&write_mu_);
-  writer_ = std::make_unique<RingWriter>(fs_, options_.dir, options_.stripe_bytes_max, &mu_,
+  writer_ = std::make_unique<RingWriter>(&pool_, options_.dir, options_.stripe_bytes_max, &mu_,
                                          &bad_pages_, counters_);
   return absl::OkStatus();
 }
@@ -146,7 +158,7 @@ absl::Status RingStoreImpl::OpenFiles() {
   std::vector<std::unique_ptr<RingFile>> files;
   for (const std::string& name : names) {
     if (!IsRingFileName(name)) continue;
-    absl::StatusOr<std::unique_ptr<RingFile>> file = RingFile::Open(fs_, options_.dir, name);
+    absl::StatusOr<std::unique_ptr<RingFile>> file = RingFile::Open(&pool_, options_.dir, name);
     if (absl::IsDataLoss(file.status())) {
       SetAside(name, file.status().message());
       continue;
@@ -170,7 +182,9 @@ absl::Status RingStoreImpl::OpenFiles() {
                    ", which is not there any more; its image is left out");
         continue;
       }
-      SHOAL_RETURN_IF_ERROR(it->second->Write(image.offset, image.bytes));
+      std::string whole(image.bytes);
+      whole.resize(image.size, '\0');
+      SHOAL_RETURN_IF_ERROR(it->second->Write(image.offset, whole));
       touched[it->first] = it->second;
     }
     for (const auto& [name, file] : touched) SHOAL_RETURN_IF_ERROR(file->Sync());
@@ -281,6 +295,7 @@ absl::Status RingStoreImpl::Write(ArchiveKey archive, absl::Span<const SeriesPoi
       write.series = input.series;
       write.stripe = static_cast<uint32_t>(stripe);
       write.fine = input.points.subspan(begin, end - begin);
+      newest_written_sec_ = std::max(newest_written_sec_, input.points[end - 1].timestamp_sec);
       writes.push_back(std::move(write));
     }
   }
@@ -392,23 +407,42 @@ std::vector<SeriesId> RingStoreImpl::SeriesIn(ArchiveKey archive) const {
   return it == archives_.end() ? std::vector<SeriesId>() : it->second->Series();
 }
 
-absl::Status RingStoreImpl::Free(SchemaId schema, SeriesId series) {
-  MutexLock write_lock(&write_mu_);
+std::vector<ArchiveRings*> RingStoreImpl::ArchivesOf(SchemaId schema) const {
   std::vector<ArchiveRings*> of_schema;
+  MutexLock lock(&mu_);
+  for (auto it = archives_.lower_bound({schema, 0});
+       it != archives_.end() && it->first.first == schema; ++it) {
+    of_schema.push_back(it->second.get());
+  }
+  return of_schema;
+}
+
+absl::Status RingStoreImpl::Free(SchemaId schema, absl::Span<const SeriesId> series) {
+  MutexLock write_lock(&write_mu_);
+  for (ArchiveRings* const rings : ArchivesOf(schema))
+    SHOAL_RETURN_IF_ERROR(writer_->Free(rings, series));
+  return absl::OkStatus();
+}
+
+absl::Status RingStoreImpl::PunchExpired(int64_t now_sec) {
+  MutexLock write_lock(&write_mu_);
+  const int64_t expired_at = std::min(now_sec, newest_written_sec_);
+  std::vector<ArchiveRings*> all;
   {
     MutexLock lock(&mu_);
-    for (auto it = archives_.lower_bound({schema, 0});
-         it != archives_.end() && it->first.first == schema; ++it) {
-      of_schema.push_back(it->second.get());
-    }
+    for (const auto& [id, rings] : archives_) all.push_back(rings.get());
   }
-  for (ArchiveRings* const rings : of_schema) SHOAL_RETURN_IF_ERROR(writer_->Free(rings, series));
+  for (ArchiveRings* const rings : all) {
+    SHOAL_RETURN_IF_ERROR(
+        writer_->PunchExpired(rings, expired_at - rings->retention_sec(),
+                              std::max(now_sec, newest_written_sec_) + rings->future_sec()));
+  }
   return absl::OkStatus();
 }
 
 std::vector<std::string> RingStoreImpl::Verify() const {
   std::vector<std::string> lines;
-  std::vector<std::pair<const RingFile*, std::vector<SlotEntry>>> files;
+  std::vector<std::pair<const RingFile*, SlotTable>> files;
   {
     MutexLock lock(&mu_);
     lines = problems_;
@@ -421,21 +455,20 @@ std::vector<std::string> RingStoreImpl::Verify() const {
     std::vector<double> dense(header.shape().cells());
     std::vector<char> stripe(size_t{header.slots} * header.page_bytes);
     for (uint32_t index = 0; index < header.stripes; ++index) {
+      if (!file->MayHaveData(index)) continue;
       if (const absl::Status status = file->ReadPages(index, 0, header.slots, stripe.data());
           !status.ok()) {
         lines.push_back(absl::StrCat(file->name(), " stripe ", index, ": ", status.message()));
         continue;
       }
-      // Most stripes of a young file have never been written.
-      if (std::all_of(stripe.begin(), stripe.end(), [](char byte) { return byte == 0; })) continue;
       for (uint32_t slot = 0; slot < header.slots; ++slot) {
-        if (!slots[slot].used()) continue;
+        if (slots.series(slot) == kNoSeries) continue;
         char* const page = stripe.data() + size_t{slot} * header.page_bytes;
         PageHeader page_header;
         absl::Status status = file->CheckedPage(index, slot, page, &page_header);
         const bool ours = status.ok() && !page_header.blank &&
-                          page_header.tag.series == slots[slot].series &&
-                          page_header.tag.generation == slots[slot].generation;
+                          page_header.tag.series == slots.series(slot) &&
+                          page_header.tag.generation == slots.generation(slot);
         if (ours) {
           // The page's own stripe, so that whatever lap is there is decoded.
           status = page_header.tag.stripe % header.stripes == index
@@ -453,7 +486,7 @@ std::vector<std::string> RingStoreImpl::Verify() const {
 }
 
 uint64_t RingStoreImpl::VisitPages(absl::FunctionRef<void(const StoredPage&)> visit) const {
-  std::vector<std::pair<const RingFile*, std::vector<SlotEntry>>> files;
+  std::vector<std::pair<const RingFile*, SlotTable>> files;
   {
     MutexLock lock(&mu_);
     for (const auto& [id, rings] : archives_) {
@@ -475,9 +508,8 @@ std::vector<RingStoreUsage> RingStoreImpl::Usage() const {
         files.push_back(file.get());
         const RingHeader& header = file->header();
         RingStoreUsage& of_class = usage[{id.first, id.second, header.size_class}];
-        of_class.slots_used += static_cast<uint64_t>(
-            std::count_if(file->slots().begin(), file->slots().end(),
-                          [](const SlotEntry& entry) { return entry.used(); }));
+        of_class.slots += header.slots;
+        of_class.slots_used += file->slots().used();
       }
     }
   }
@@ -496,6 +528,13 @@ std::vector<RingStoreUsage> RingStoreImpl::Usage() const {
   std::vector<RingStoreUsage> list;
   for (const auto& [key, of_class] : usage) list.push_back(of_class);
   return list;
+}
+
+uint64_t RingStoreImpl::MemoryBytes() const {
+  MutexLock lock(&mu_);
+  uint64_t bytes = 0;
+  for (const auto& [id, rings] : archives_) bytes += rings->MemoryBytes();
+  return bytes;
 }
 
 }  // namespace

@@ -36,6 +36,8 @@ struct RingStoreOptions {
   // How far ahead of the clock points may be. New files of finest archives have room for it beside
   // the retention; without, a point from the future takes the place of one that has not expired.
   int64_t future_sec = 0;
+  // Ring files open at a time, without those in use at the moment.
+  size_t open_files_max = 512;
 };
 
 // Pending points of one series for the finest archive, sorted by timestamp, one per step (the last
@@ -51,6 +53,7 @@ struct RingStoreUsage {
   uint32_t step_sec = 0;
   int64_t retention_sec = 0;
   uint64_t files = 0;
+  uint64_t slots = 0;
   uint64_t slots_used = 0;
   uint64_t logical_bytes = 0;
   uint64_t allocated_bytes = 0;
@@ -108,15 +111,23 @@ class RingStore {
 
   // Series that have a slot in the archive, ascending.
   virtual std::vector<SeriesId> SeriesIn(ArchiveKey archive) const = 0;
-  // Frees the slots of a deleted series in all its archives.
-  virtual absl::Status Free(SchemaId schema, SeriesId series) = 0;
+  // Frees the slots of deleted series in all archives of their schema.
+  virtual absl::Status Free(SchemaId schema, absl::Span<const SeriesId> series) = 0;
+  // Gives the disk blocks of what has expired back to the file system: stripes with nothing but
+  // points older than their archive's retention. `now_sec` is the node's clock; stripes stay when
+  // the clock is ahead of all points that were written since Open, so that a wrong one destroys
+  // nothing.
+  virtual absl::Status PunchExpired(int64_t now_sec) = 0;
 
   // Reads and checks every page that should hold data; returns a line per bad page ("FILE stripe S
   // slot N: reason").
   virtual std::vector<std::string> Verify() const = 0;
+  // One entry for each schema, archive and class that has files, ascending.
   virtual std::vector<RingStoreUsage> Usage() const = 0;
   // Reads every page, see ScanPages; returns how many failed.
   virtual uint64_t VisitPages(absl::FunctionRef<void(const StoredPage&)> visit) const = 0;
+  // What the catalog of slots takes in memory.
+  virtual uint64_t MemoryBytes() const = 0;
   // Pages that failed their check since Open.
   virtual uint64_t BadPages() const = 0;
 };

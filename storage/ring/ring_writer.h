@@ -1,41 +1,26 @@
-// The write side of the ring store: merges points into pages, leases and promotes slots, and takes
-// every change through the double-write journal.
+// The write side of the ring store: finds the page of each write, merges, chooses the size class.
 //
-// Changes are collected into a batch. Commit writes the batch to the journal (from then on it will
-// happen, also after a crash), then in place, syncs the files, and only then shows readers the new
-// leases: until that moment they read the old slots, which a batch does not touch.
+// Pages of series that have a slot are rewritten in the order of the disk; new series are encoded
+// once, then leased a slot of the class that they need. A series changes its class when a page does
+// not fit any more (promotion, from that page's stripe on), and when a stripe begins and the last
+// page says that another class is clearly better.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
 #include "base/stats.h"
 #include "storage/ring/bad_pages.h"
-#include "storage/ring/double_write.h"
+#include "storage/ring/page_merge.h"
 #include "storage/ring/ring_catalog.h"
-#include "storage/series_schema.h"
+#include "storage/ring/ring_commit.h"
 
 namespace shoal {
-
-// The points of one series in one stripe: `fine`, or the steps of a CoarseRun.
-struct PageWrite {
-  SeriesId series = kNoSeries;
-  uint32_t stripe = 0;
-  absl::Span<const Point> fine;
-  const double* cells = nullptr;  // column c of the page's step first + i: cells[c * stride + i]
-  size_t stride = 0;
-  uint32_t first = 0;
-  uint32_t steps = 0;
-  uint32_t known = 0;  // of the steps
-  Lease lease;         // where it goes; found by the writer
-  size_t points() const { return fine.size() + known; }
-};
 
 // May be null, each.
 struct RingWriterCounters {
@@ -44,85 +29,77 @@ struct RingWriterCounters {
   Counter* pages_written = nullptr;
   Counter* pages_lost = nullptr;  // bad pages that were rewritten from the points at hand
   Counter* promotions = nullptr;
+  Counter* class_changes = nullptr;  // at the beginning of a stripe
   Counter* journal_bytes = nullptr;
+  Counter* stripes_punched = nullptr;
 };
 
 // One thread at a time. `mu` guards the catalog; the writer takes it for each look-up and change.
 class RingWriter {
  public:
-  RingWriter(FileSystem* fs, std::string dir, int64_t stripe_bytes_max, Mutex* mu,
+  RingWriter(RingFilePool* pool, std::string dir, int64_t stripe_bytes_max, Mutex* mu,
              BadPages* bad_pages, RingWriterCounters counters);
-  // Leaves no batch in the journal when all is in place.
-  ~RingWriter();
 
+  // All writes of a series side by side, ascending by stripe.
   absl::Status Write(ArchiveRings* rings, std::vector<PageWrite> writes);
-  // Gives back all slots of a series in one archive.
-  absl::Status Free(ArchiveRings* rings, SeriesId series);
+  // Gives back all slots of the series in one archive.
+  absl::Status Free(ArchiveRings* rings, absl::Span<const SeriesId> series);
+  // Gives the disk blocks of stripes back that hold nothing but steps before `oldest_sec`, when no
+  // step after `newest_sec` is stored.
+  absl::Status PunchExpired(ArchiveRings* rings, int64_t oldest_sec, int64_t newest_sec);
 
  private:
-  struct Staged {
-    absl::flat_hash_map<SeriesId, Leases> chains;  // whole new chains
-    absl::flat_hash_map<RingFile*, absl::flat_hash_map<uint32_t, SlotEntry>> entries;
-    std::vector<SlotRef> taken;  // returned when the batch does not happen
-    std::vector<SlotRef> left;   // returned when it does
-    struct Rewritten {
-      RingFile* file;
-      uint32_t index;
-      uint32_t slot;
-    };
-    std::vector<Rewritten> rewritten;  // bad pages
-  };
-  // What stands in a page's place, as far as the series is concerned.
-  enum class Found { kNothing, kPoints, kLaterLap };
+  using Found = PageMerge::Found;
 
-  Leases FindLeases(SeriesId series);
-  absl::Status Route(PageWrite* write, bool* dropped);
-  absl::Status LeaseFirst(const PageWrite& write, Leases* leases);
-  absl::Status TakeSlot(uint8_t size_class, SlotRef* ref);
-  void StageExpired(SeriesId series, uint32_t stripe, Leases* leases);
-
-  absl::Status WriteGroup(absl::Span<PageWrite> group, std::vector<PageWrite>* deferred);
+  // Splits the writes into those with a slot, in the order of the disk, and those of new series.
+  void Route(std::vector<PageWrite> writes, std::vector<PageWrite>* known,
+             std::vector<PageWrite>* fresh);
+  bool RouteTo(const Leases& leases, PageWrite* write) const;
+  absl::Status WriteKnown(absl::Span<PageWrite> writes);
+  // All writes of one stripe of one file, ascending by slot.
+  absl::Status WriteGroup(absl::Span<PageWrite> group);
+  absl::Status WriteFresh(absl::Span<PageWrite> writes);
   absl::Status WriteDeferred(PageWrite write);
+  absl::Status ReadPage(SlotRef at, SeriesId series, uint8_t generation, uint32_t stripe,
+                        Found* found);
+
+  // ring_writer_leases.cc: what follows concerns the encoded page in merge_.
+  //
+  // The class that the series should have from the write's stripe on, given the page of the stripe
+  // before; nothing when the one that it has will do.
+  std::optional<uint8_t> ClassAnew(const PageWrite& write, const char* last_page) const;
+  absl::Status ChangeClass(const PageWrite& write, uint8_t size_class, Leases leases);
+  // The page does not fit its slot: from its stripe on, the series moves to a larger one.
   absl::Status Promote(const PageWrite& write, const Leases& leases);
+  void StageExpired(const PageWrite& write, Leases* leases);
   absl::Status CopyLaterPages(SeriesId series, const Lease& from, uint32_t after_stripe,
                               const Lease& to);
+  absl::Status LearnNewest(RingFile* file, uint32_t stripe) const;
+  absl::StatusOr<bool> HasEarlierPages(SeriesId series, const Lease& lease, uint32_t stripe) const;
 
-  // Reads the raw page into page_, checks it and decodes it into dense_ (all absent unless
-  // kPoints). `tag` is what the page says of itself when it is the lease's.
-  absl::Status ReadInto(const Lease& lease, uint32_t stripe, char* page, bool have_raw,
-                        Found* found, PageTag* tag);
-  void Merge(const PageWrite& write);
-  bool AnyKnown() const;
-  void StagePage(const Lease& lease, uint32_t stripe, absl::string_view image);
-  void CountExpired(const PageWrite& write);
+  absl::Status TakeSlot(uint8_t size_class, Lease* lease);
+  void StagePage(SlotRef at, uint32_t stripe, absl::string_view image);
+  void CountWritten(const PageWrite& write) const;
+  void CountExpired(const PageWrite& write) const;
 
-  absl::Status CommitIfLarge();
-  absl::Status Commit();
-  void RollBack();
-  absl::Status ApplyPending();
-  void Publish();
-
-  FileSystem* const fs_;
+  RingFilePool* const pool_;
   const std::string dir_;
   const int64_t stripe_bytes_max_;
   Mutex* const mu_;
   BadPages* const bad_pages_;
   const RingWriterCounters counters_;
 
-  DoubleWrite journal_;
-  uint64_t sequence_ = 0;
-  ArchiveRings* rings_ = nullptr;  // of the call that is under way, and of the pending batch
-  JournalBatch batch_;
-  absl::flat_hash_map<std::string, RingFile*> touched_;
-  Staged staged_;
-  // The batch is in the journal but not known to be in place: nothing else is written before it is.
-  bool pending_ = false;
-  bool reopen_ = false;  // after a failed write or sync in place
+  RingCommit commit_;
+  PageMerge merge_;
+  PageMerge copy_;                 // of pages that move along
+  ArchiveRings* rings_ = nullptr;  // of the call that is under way
+
+  // Writes to be routed again, after all others are in place.
+  std::vector<PageWrite> deferred_;
 
   std::vector<char> stripe_buffer_;
+  std::vector<char> last_stripe_buffer_;
   std::vector<char> page_;
-  std::vector<char> image_;
-  std::vector<double> dense_;
 };
 
 }  // namespace shoal

@@ -67,9 +67,9 @@ std::string SampleSlotBlock() {
 
 std::string SampleJournal() {
   JournalBatch batch;
-  batch.Add("s00001-a0-c032-000003.ring", SampleHeader().Identity(), 36864, "first image,");
-  batch.Add("s00001-a0-c032-000003.ring", SampleHeader().Identity(), 36876, " continued");
-  batch.Add("s00001-a0-c032-000003.ring", SampleHeader().Identity(), 4096, "second");
+  using std::string_literals::operator""s;
+  batch.Add("s00001-a0-c032-000003.ring", SampleHeader().Identity(), 36864, "first image");
+  batch.Add("s00001-a0-c032-000003.ring", SampleHeader().Identity(), 4096, "second\0\0\0\0"s);
   return std::string(batch.Seal(5));
 }
 
@@ -152,9 +152,13 @@ TEST(RingFormat, SamplesAreReadBack) {
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(parsed->sequence, 5u);
   ASSERT_EQ(parsed->images.size(), 2u);
-  EXPECT_EQ(parsed->images[0].bytes, "first image, continued");
+  EXPECT_EQ(parsed->images[0].file, "s00001-a0-c032-000003.ring");
+  EXPECT_EQ(parsed->images[0].file_identity, SampleHeader().Identity());
+  EXPECT_EQ(parsed->images[0].bytes, "first image");
   EXPECT_EQ(parsed->images[0].offset, 36864u);
+  EXPECT_EQ(parsed->images[0].size, 11u);
   EXPECT_EQ(parsed->images[1].bytes, "second");
+  EXPECT_EQ(parsed->images[1].size, 10u);
 
   const auto rolled = RolledUntil::Decode(SampleRolled());
   ASSERT_TRUE(rolled.ok());

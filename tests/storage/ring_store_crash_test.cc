@@ -68,7 +68,7 @@ void RunScript(RingStore* store, State* state) {
     }
     if (!status.ok()) return;
     if (round == 9) {
-      const absl::Status freed = store->Free(0, 4);
+      const absl::Status freed = store->Free(0, {4});
       state->maybe_freed.insert(4);
       if (!freed.ok()) return;
     }

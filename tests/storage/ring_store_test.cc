@@ -35,7 +35,7 @@ constexpr int64_t kT0 = 1'700'000'000 / kStripeSec * kStripeSec;  // the start o
 
 SeriesSchema Schema(AggregationMethod method = AggregationMethod::kAverage) {
   SeriesSchema schema;
-  schema.archives = {{kStep, 96}, {60, 640}};  // 3 + 1 stripes; 20 + 1 stripes
+  schema.archives = {{kStep, 96}, {60, 640}};  // 3 + 2 stripes; 20 + 2 stripes
   schema.aggregation = {method, 0.5};
   return schema;
 }
@@ -141,7 +141,7 @@ TEST_F(RingStoreTest, WritingTheSameAgainWritesNothing) {
 }
 
 TEST_F(RingStoreTest, RingWrapsOverSeveralLaps) {
-  // A reference: of each series the points of the last 4 stripes, the newest of which is being
+  // A reference: of each series the points of the last 5 stripes, the newest of which is being
   // written.
   const int kSeries = 50;
   const int64_t kStepsWritten = 14 * kStripeSteps;
@@ -160,7 +160,7 @@ TEST_F(RingStoreTest, RingWrapsOverSeveralLaps) {
   for (int s = 0; s < kSeries; ++s) {
     const std::vector<double> got = Read(s, kT0, kStepsWritten);
     for (int64_t i = 0; i < kStepsWritten; ++i) {
-      if (i < 10 * kStripeSteps) {
+      if (i < 9 * kStripeSteps) {
         ASSERT_TRUE(std::isnan(got[i])) << i;
       } else {
         ASSERT_EQ(got[i], i * 100 + s);
@@ -175,12 +175,12 @@ TEST_F(RingStoreTest, LatePointsMergeAndOverwrittenOnesAreDropped) {
   ASSERT_TRUE(Write(1, {{kT0 + 50, 3}}).ok());
   EXPECT_EQ(ReadOne(1, kT0), 1);
   EXPECT_EQ(ReadOne(1, kT0 + 50), 3);
-  ASSERT_TRUE(Write(1, {{kT0 + 4 * kStripeSec, 4}}).ok());  // a lap later, in the place of kT0
+  ASSERT_TRUE(Write(1, {{kT0 + 5 * kStripeSec, 4}}).ok());  // a lap later, in the place of kT0
   ASSERT_TRUE(Write(1, {{kT0 + 60, 5}}).ok());
   EXPECT_EQ(Counter("shoal_ring_points_expired_total"), 1u);
   EXPECT_TRUE(std::isnan(ReadOne(1, kT0 + 60)));
   EXPECT_TRUE(std::isnan(ReadOne(1, kT0)));
-  EXPECT_EQ(ReadOne(1, kT0 + 4 * kStripeSec), 4);
+  EXPECT_EQ(ReadOne(1, kT0 + 5 * kStripeSec), 4);
   EXPECT_EQ(ReadOne(1, kT0 + kStripeSec), 2);
 }
 
@@ -253,16 +253,16 @@ TEST_F(RingStoreTest, PageThatNoLongerFitsIsPromotedAndTheOldSlotIsFreedALapLate
   ASSERT_EQ(usage.size(), 2u);
   EXPECT_EQ(usage[0].slots_used + usage[1].slots_used, 2u);
   // The small slot serves the stripes before the promotion until the ring has moved past them.
-  write(Noise(kT0 + 4 * kStripeSec, 5, 2));
-  write(Noise(kT0 + 5 * kStripeSec, 5, 3));
+  write(Noise(kT0 + 5 * kStripeSec, 5, 2));
+  write(Noise(kT0 + 6 * kStripeSec, 5, 3));
   usage = store_->Usage();
   EXPECT_EQ(usage[0].slots_used, 0u);
   EXPECT_EQ(usage[1].slots_used, 1u);
   // Its next owner sees nothing of what was there.
-  ASSERT_TRUE(Write(2, {{kT0 + 5 * kStripeSec, 7}}).ok());
-  for (int64_t i = 0; i < 8 * kStripeSteps; ++i) {
+  ASSERT_TRUE(Write(2, {{kT0 + 6 * kStripeSec, 7}}).ok());
+  for (int64_t i = 0; i < 9 * kStripeSteps; ++i) {
     const double got = ReadOne(2, kT0 + i * kStep);
-    if (i == 5 * kStripeSteps) {
+    if (i == 6 * kStripeSteps) {
       EXPECT_EQ(got, 7);
     } else {
       ASSERT_TRUE(std::isnan(got));
@@ -291,7 +291,9 @@ TEST_F(RingStoreTest, LatePointsThatDoNotFitMoveTheirStripeAndLaterOnes) {
   }
   write(Noise(kT0, 32, 3));  // and now at the first
   for (const auto& [at, value] : want) ASSERT_EQ(ReadOne(1, at), value) << at - kT0;
-  EXPECT_EQ(store_->Usage()[0].slots_used + store_->Usage()[1].slots_used, 2u);
+  // Nothing is left in the small slot.
+  EXPECT_EQ(store_->Usage()[0].slots_used, 0u);
+  EXPECT_EQ(store_->Usage()[1].slots_used, 1u);
   EXPECT_THAT(store_->Verify(), IsEmpty());
 }
 
@@ -402,7 +404,7 @@ TEST_F(RingStoreTest, WrongKindOfArchiveIsRefused) {
 TEST_F(RingStoreTest, FreedSlotsAreReusedAndShowNothing) {
   for (SeriesId s = 0; s < 30; ++s) ASSERT_TRUE(Write(s, Smooth(kT0, 10)).ok());
   const uint64_t files = store_->Usage()[0].files;
-  for (SeriesId s = 0; s < 30; ++s) ASSERT_TRUE(store_->Free(0, s).ok());
+  for (SeriesId s = 0; s < 30; ++s) ASSERT_TRUE(store_->Free(0, {s}).ok());
   EXPECT_THAT(store_->SeriesIn(kFine), IsEmpty());
   EXPECT_TRUE(std::isnan(ReadOne(5, kT0)));
   ASSERT_TRUE(Reopen().ok());

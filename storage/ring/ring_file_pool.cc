@@ -1,0 +1,41 @@
+#include "storage/ring/ring_file_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/ring/ring_file.h"
+
+namespace shoal {
+
+absl::StatusOr<std::unique_ptr<File>> RingFilePool::Open(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<File>> file = fs_->Open(path, OpenMode::kReadWrite);
+  if (!absl::IsResourceExhausted(file.status())) return file;
+  {
+    MutexLock lock(&mu_);
+    CloseDownTo(open_.size() / 2);
+  }
+  return fs_->Open(path, OpenMode::kReadWrite);
+}
+
+void RingFilePool::Add(RingFile* file) {
+  MutexLock lock(&mu_);
+  open_.push_back(file);
+  CloseDownTo(open_max_);
+}
+
+void RingFilePool::Remove(RingFile* file) {
+  MutexLock lock(&mu_);
+  open_.erase(std::remove(open_.begin(), open_.end(), file), open_.end());
+}
+
+// A file that was used since it was last looked at gets a second chance; after two rounds even
+// those have to go.
+void RingFilePool::CloseDownTo(size_t open_max) {
+  for (size_t looks = 2 * open_.size(); looks > 0 && open_.size() > open_max; --looks) {
+    RingFile* const file = open_.front();
+    open_.pop_front();
+    if (!file->CloseIdle(/*even_if_used=*/looks <= open_.size())) open_.push_back(file);
+  }
+}
+
+}  // namespace shoal
