@@ -160,7 +160,13 @@ absl::Status EngineImpl::Init() {
 
 absl::Status EngineImpl::OpenStores() {
   FileSystem* const fs = options_.fs;
-  SHOAL_ASSIGN_OR_RETURN(index_, MetricIndex::Open(fs, JoinPath(options_.dir, "index")));
+  MetricIndexOptions index;
+  index.fs = fs;
+  index.dir = JoinPath(options_.dir, "index");
+  // With the ring files: they are of no use to anybody without the names of their slots.
+  index.log_dir = JoinPath(JoinPath(options_.dir, "ring"), "series-log");
+  index.metrics = options_.metrics;
+  SHOAL_ASSIGN_OR_RETURN(index_, MetricIndex::Open(std::move(index)));
   recovery_.index_rebuilt = index_->report().rebuilt;
   recovery_.damaged_records += index_->report().damaged_records;
 

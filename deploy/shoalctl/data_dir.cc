@@ -11,7 +11,7 @@ namespace shoal {
 namespace {
 
 // Where definitions of series are: the WAL last, its deletions are the latest word.
-constexpr const char* kLogs[] = {"index/series-log", "ring/series-log", "wal"};
+constexpr const char* kLogs[] = {"ring/series-log", "wal"};
 // Ids are dense; one beyond is not believed.
 constexpr size_t kSeriesMax = 1 << 28;
 

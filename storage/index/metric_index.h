@@ -1,14 +1,17 @@
-// The series of a node: names, ids and schemas; in memory for look-ups, in LevelDB and a series log
-// on disk.
+// The series of a node: names, ids and schemas; in memory for look-ups, in a series log and in
+// LevelDB on disk.
 //
-// The series log is an append-only record log of definitions, from which LevelDB is rebuilt when it
-// is missing or corrupt; a definition is in the WAL before it gets here. Neither is needed on the
+// The series log is an append-only record log of definitions that lies beside the ring files: it is
+// what names their slots. LevelDB, in a folder of its own, is the fast way to load, and is made
+// anew from the log when it is missing, corrupt or has failed; the log is written anew from LevelDB
+// when it is lost. A definition is in the WAL before it gets to either. Neither is needed on the
 // hot path: memory has it all. See docs/format/index.md.
 //
 // Threads: look-ups and changes from any thread; Persist from one at a time (the flusher).
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -23,16 +26,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/metric/glob.h"
+#include "base/stats.h"
 #include "storage/fs/file_system.h"
+#include "storage/index/leveldb_index.h"
 #include "storage/index/name_tree.h"
 #include "storage/log/segmented_log.h"
 #include "storage/series_schema.h"
 #include "storage/wal_record.h"
-
-namespace leveldb {
-class DB;
-class Env;
-}  // namespace leveldb
 
 namespace shoal {
 
@@ -41,12 +41,18 @@ struct IndexReport {
   uint64_t damaged_records = 0;  // of the series log
 };
 
+struct MetricIndexOptions {
+  FileSystem* fs = nullptr;
+  std::string dir;                    // of LevelDB; created when absent
+  std::string log_dir;                // of the series log
+  MetricRegistry* metrics = nullptr;  // may be null
+};
+
 class MetricIndex {
  public:
   static constexpr size_t kSchemasMax = 4096;
 
-  // `dir` is created when absent.
-  static absl::StatusOr<std::unique_ptr<MetricIndex>> Open(FileSystem* fs, const std::string& dir);
+  static absl::StatusOr<std::unique_ptr<MetricIndex>> Open(MetricIndexOptions options);
   ~MetricIndex();
 
   // kNoSeries when there is none.
@@ -65,6 +71,8 @@ class MetricIndex {
   const SeriesSchema* SchemaOf(SeriesId series, SchemaId* schema = nullptr) const;
   std::string NameOf(SeriesId series) const;  // empty when unknown or removed
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  // Whether the names have no room in memory for one more.
+  bool full() const;
 
   // The id of the schema; a new one when it is new (*is_new). ResourceExhausted past kSchemasMax.
   absl::StatusOr<SchemaId> InternSchema(const SeriesSchema& schema, bool* is_new);
@@ -85,6 +93,9 @@ class MetricIndex {
   // tries again.
   absl::Status Persist();
 
+  // LevelDB that failed is made anew by Persist, not sooner than 30 s later; now for tests.
+  void RetryLevelDbNow() { next_rebuild_ = std::chrono::steady_clock::time_point(); }
+
   const IndexReport& report() const { return report_; }
 
  private:
@@ -99,44 +110,54 @@ class MetricIndex {
   // What is not persisted yet.
   struct Changes {
     std::vector<SchemaDefinition> schemas;
-    std::vector<SeriesDefinition> series;
+    std::vector<SeriesId> created;  // memory has the names; those that are dead again are left out
     struct Removal {
       SeriesId id;
       std::string name;
     };
     std::vector<Removal> removed;
-    bool empty() const { return schemas.empty() && series.empty() && removed.empty(); }
+    bool empty() const { return schemas.empty() && created.empty() && removed.empty(); }
   };
 
-  MetricIndex(FileSystem* fs, std::string dir);
+  explicit MetricIndex(MetricIndexOptions options);
   Entry* EntryOf(SeriesId series) const;  // nullptr: no such chunk yet
   Entry* MakeEntry(SeriesId series);
   void AddSchemaLocked(const SchemaDefinition& definition);
   void AddLocked(absl::string_view name, SeriesId series, SchemaId schema);
   void RemoveLocked(SeriesId series, std::string* name);
   void ClearMemory();
+  // Calls with the definitions of those of `series` that are alive, a few thousand at a time. No
+  // lock is held during the calls.
+  absl::Status ForDefinitions(
+      absl::Span<const SeriesId> series,
+      absl::FunctionRef<absl::Status(absl::Span<const SeriesDefinition>)> take) const;
 
-  absl::Status OpenLevelDb();
+  absl::Status OpenFiles();
   absl::Status LoadLevelDb();
   // Brings memory and LevelDB up to the end of the series log.
   absl::Status CatchUp();
-  absl::Status DestroyLevelDb();
+  absl::Status ApplyLogRecord(const WalRecord& record, Changes* changes);
+  // Memory to LevelDB, which is empty; by name, which suits it best.
+  absl::Status FillLevelDb();
+  // The series log to LevelDB, whatever was in it, while changes go on in memory.
+  absl::Status RebuildLevelDb();
+  // Memory to a new series log; the old one goes when the new one is durable.
   absl::Status RewriteSeriesLog();
-  // `series` of the changes' own are those that go to the log.
-  absl::Status AppendToSeriesLog(const Changes& changes, absl::Span<const SeriesDefinition> series);
+  bool SeriesLogIsLong() const;
+  absl::Status AppendToSeriesLog(const Changes& changes);
   absl::Status WriteToLevelDb(const Changes& changes);
+  void LevelDbFailed(const absl::Status& why);
 
-  FileSystem* const fs_;
-  const std::string dir_;
+  const MetricIndexOptions options_;
   IndexReport report_;
-  std::unique_ptr<leveldb::Env> env_;
   std::unique_ptr<SegmentedLog> series_log_;
-  // Only used in Open and Persist. Null after it failed: memory and series log go on without it.
-  std::unique_ptr<leveldb::DB> db_;
-  // What LevelDB's state record says.
-  LogPosition applied_;  // LevelDB holds everything of the series log before this
-  SeriesId persisted_next_id_ = 0;
-  uint64_t persisted_size_ = 0;
+  // Only used in Open and Persist. Closed after it failed: memory and series log go on without it,
+  // and Persist makes it anew.
+  LevelDbIndex leveldb_;
+  LevelDbIndex::State state_;  // as last committed, or to be committed next
+  Gauge* leveldb_gauge_ = nullptr;
+  Counter* rebuilds_counter_ = nullptr;
+  std::chrono::steady_clock::time_point next_rebuild_;
 
   // std::shared_mutex: look-ups of many write streams at once. Guards tree_, the nodes of entries,
   // changes_, schemas_.
@@ -145,6 +166,7 @@ class MetricIndex {
   Changes changes_;
   std::deque<SeriesSchema> schemas_;
   SeriesId next_id_ = 0;
+  uint64_t name_bytes_ = 0;  // of the series that are alive
   std::atomic<uint64_t> size_{0};
   std::atomic<size_t> schema_count_{0};
   std::unique_ptr<std::atomic<const SeriesSchema*>[]> schema_table_;

@@ -388,5 +388,33 @@ TEST_F(EngineTest, AfterCloseWritesAreUnavailable) {
   EXPECT_EQ(h_.engine->recovery().points_replayed, 0u) << "a clean stop leaves nothing to replay";
 }
 
+TEST_F(EngineTest, LosingTheIndexFolderLosesNothing) {
+  ASSERT_TRUE(h_.Open().ok());
+  std::vector<std::pair<std::string, Point>> points;
+  for (int i = 0; i < 500; ++i) {
+    points.push_back({absl::StrCat("a.host", i, ".cpu"), {kStartSec, static_cast<double>(i)}});
+  }
+  ASSERT_TRUE(h_.Write(points).ok());
+  ASSERT_TRUE(h_.engine->Delete("a.host7.cpu").ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  ASSERT_TRUE(h_.engine->Close().ok());
+  h_.engine.reset();
+  for (const std::string& path : h_.fs.Files()) {
+    if (path.find("/data/index/") != 0) continue;
+    ASSERT_TRUE(h_.fs.Remove(path).ok());
+  }
+  ASSERT_TRUE(h_.Open().ok());
+  EXPECT_TRUE(h_.engine->recovery().index_rebuilt);
+  EXPECT_EQ(h_.engine->Stats().series, 499u);
+  for (int i = 0; i < 500; ++i) {
+    const auto found = h_.Read(absl::StrCat("a.host", i, ".cpu"), kStartSec - 10, kStartSec);
+    if (i == 7) {
+      EXPECT_TRUE(found.empty());
+    } else {
+      EXPECT_EQ(found, (EngineHarness::Points{{kStartSec, static_cast<double>(i)}})) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace shoal

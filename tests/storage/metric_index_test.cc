@@ -185,7 +185,7 @@ class MetricIndexTest : public ::testing::Test {
   MetricIndexTest() { SetLogLevel("error").IgnoreError(); }
   void Open() {
     index_.reset();
-    auto index = MetricIndex::Open(&fs_, "/index");
+    auto index = MetricIndex::Open({&fs_, "/index", "/ring/series-log", metrics_});
     ASSERT_TRUE(index.ok()) << index.status();
     index_ = *std::move(index);
   }
@@ -215,6 +215,7 @@ class MetricIndexTest : public ::testing::Test {
   FaultFileSystem fs_;
   std::unique_ptr<MetricIndex> index_;
   SchemaId schema_ = 0;
+  MetricRegistry* metrics_ = nullptr;
 };
 
 TEST_F(MetricIndexTest, WhatWasPersistedIsThereAgain) {
@@ -322,16 +323,125 @@ TEST_F(MetricIndexTest, AFailedPersistForgetsNothing) {
   EXPECT_THAT(Names(), ElementsAre("a=0", "b=1"));
 }
 
-TEST_F(MetricIndexTest, GoesOnWithoutLevelDbUntilTheNextStart) {
+TEST_F(MetricIndexTest, GoesOnWithoutLevelDbUntilItCanBeMadeAnew) {
+  MetricRegistry metrics;
+  metrics_ = &metrics;
+  ASSERT_TRUE(index_->Persist().ok());
+  Open();
   index_->Create("a", schema_);
+  index_->Create("gone", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  index_->Create("b", schema_);
   fs_.FailEvery(FaultFileSystem::Fault::kWrite, 1, absl::ResourceExhaustedError("ENOSPC"),
                 "leveldb");
   EXPECT_TRUE(index_->Persist().ok());
+  EXPECT_NE(metrics.PrometheusText().find("shoal_node_index_leveldb_up 0"), std::string::npos);
   fs_.FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
-  index_->Create("b", schema_);
+  index_->Remove(1);
+  index_->Create("c", schema_);
+  index_->RetryLevelDbNow();
   ASSERT_TRUE(index_->Persist().ok());
+  EXPECT_NE(metrics.PrometheusText().find("shoal_node_index_leveldb_up 1"), std::string::npos);
+  const std::vector<std::string> before = Names();
+  EXPECT_THAT(before, ElementsAre("a=0", "b=2", "c=3"));
+  // It holds everything again: neither copy is behind, and each stands alone.
   Open();
-  EXPECT_THAT(Names(), ElementsAre("a=0", "b=1"));
+  EXPECT_FALSE(index_->report().rebuilt);
+  EXPECT_EQ(Names(), before);
+  index_.reset();
+  RemoveAll("/series-log/");
+  Open();
+  EXPECT_EQ(Names(), before);
+  metrics_ = nullptr;
+}
+
+TEST_F(MetricIndexTest, ANameThatWentAndCameBackInOneRoundSurvivesTheLossOfLevelDb) {
+  index_->Create("a", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  index_->Remove(0);
+  index_->Create("a", schema_);
+  ASSERT_TRUE(index_->Persist().ok());
+  index_.reset();
+  RemoveAll("/leveldb/");
+  Open();
+  EXPECT_THAT(Names(), ElementsAre("a=1"));
+}
+
+TEST_F(MetricIndexTest, TheSeriesLogDoesNotGrowWithNamesThatComeAndGo) {
+  const std::string text(900, 'x');
+  SeriesId last = 0;
+  for (int round = 0; round < 40; ++round) {
+    std::vector<SeriesId> ids;
+    for (int i = 0; i < 1000; ++i) {
+      ids.push_back(index_->Create(absl::StrCat("pod-", round, "-", i, text), schema_));
+    }
+    ASSERT_TRUE(index_->Persist().ok());
+    for (const SeriesId id : ids) index_->Remove(id);
+    last = ids.back();
+    ASSERT_TRUE(index_->Persist().ok());
+  }
+  last = index_->Create("brief", schema_);
+  index_->Remove(last);
+  ASSERT_TRUE(index_->Persist().ok());
+  uint64_t bytes = 0;
+  for (const std::string& path : fs_.Files()) {
+    if (path.find("/series-log/") == std::string::npos) continue;
+    bytes += *(*fs_.Open(path, OpenMode::kReadOnly))->Size();
+  }
+  EXPECT_LT(bytes, 20u << 20);  // 36 MB were written
+  // Ids of the dead are used up all the same, whichever copy is left.
+  index_.reset();
+  RemoveAll("/leveldb/");
+  Open();
+  EXPECT_EQ(index_->size(), 0u);
+  EXPECT_GT(index_->Create("new", schema_), last);
+}
+
+TEST_F(MetricIndexTest, AnOlderFormatIsRefused) {
+  index_.reset();
+  ASSERT_TRUE(fs_.CreateDirs("/index/series-log").ok());
+  ASSERT_TRUE(WriteFileAtomically(&fs_, "/index/series-log/0000000001.log", "x").ok());
+  const auto index = MetricIndex::Open({&fs_, "/index", "/ring/series-log"});
+  EXPECT_TRUE(absl::IsFailedPrecondition(index.status())) << index.status();
+  EXPECT_NE(index.status().message().find("version 1"), std::string::npos);
+}
+
+// Whatever point of a Persist the machine stops at, either copy alone tells of all that was
+// persisted before.
+TEST_F(MetricIndexTest, ACrashAnywhereInPersistCostsNoName) {
+  for (int crash = 0; crash < 60; ++crash) {
+    for (const char* lost : {"", "/leveldb/", "/series-log/"}) {
+      FaultFileSystem fs;
+      auto index = *MetricIndex::Open({&fs, "/index", "/ring/series-log"});
+      bool is_new = false;
+      const SchemaId schema = *index->InternSchema(kSchema, &is_new);
+      index->Create("a", schema);
+      index->Create("b", schema);
+      ASSERT_TRUE(index->Persist().ok());
+      index->Remove(0);
+      index->Create("a", schema);
+      index->Create("c", schema);
+      fs.CrashAfter(crash);
+      const bool persisted = index->Persist().ok() && !fs.crashed();
+      index.reset();
+      fs.PowerLoss(FaultFileSystem::Unsynced::kTear, static_cast<uint64_t>(crash));
+      std::vector<std::string> files = fs.Files();
+      for (const std::string& path : files) {
+        if (*lost == 0 || path.find(lost) == std::string::npos) continue;
+        ASSERT_TRUE(fs.Remove(path).ok());
+      }
+      auto again = MetricIndex::Open({&fs, "/index", "/ring/series-log"});
+      ASSERT_TRUE(again.ok()) << again.status() << " crash after " << crash;
+      // What was not persisted is in the WAL, and what is here of it must not be in its way.
+      EXPECT_EQ((*again)->Find("b"), 1u) << crash << lost;
+      (*again)->Remove(0);
+      (*again)->Restore({2, schema, "a"});
+      EXPECT_EQ((*again)->Find("a"), 2u) << crash << lost;
+      if (persisted) {
+        EXPECT_EQ((*again)->Find("c"), 3u) << crash << lost;
+      }
+    }
+  }
 }
 
 }  // namespace
