@@ -70,14 +70,14 @@ void Difference(absl::Span<const int64_t> from, int64_t* to) {
   }
 }
 
-// How wide one block of `count` such values will be once it has many: the range of a few is smaller
-// than that of all, by (count - 1) / (count + 1) when they are evenly spread.
+// How wide one block of such values will be once it has many. The range of a few is smaller than
+// that of all: when n evenly spread values are seen within r, it is as likely as not that all lie
+// within r x 2^(1 / (n - 1)). A guess on the small side costs a promotion, on the large side disk.
 double ExpectedBits(const BlockPlan& plan, size_t count) {
   if (plan.layout != BlockLayout::kOne)
     return 8 * static_cast<double>(plan.bytes) / static_cast<double>(count);
   if (count >= kFewValues) return plan.width;
-  const double spread =
-      count < 3 ? 3 : static_cast<double>(count + 1) / static_cast<double>(count - 1);
+  const double spread = std::exp2(1 / static_cast<double>(std::max<size_t>(count, 2) - 1));
   const double range = std::ldexp(static_cast<double>(plan.range) * spread, -plan.shift);
   return range < 1 ? 0 : std::ilogb(range) + 1;
 }
@@ -177,7 +177,9 @@ bool BitsMayBeat(absl::Span<const double> values, double bits_per_value) {
   return BitWidth(range >> __builtin_ctzll(differing)) < bits_per_value;
 }
 
-// The two encodings by integers. Writes the smaller one when it takes at most `limit` bytes.
+// The two encodings by integers. Writes the smaller one when it takes at most `limit` bytes. Sets
+// size->bits_per_value even when neither does: of a few values the smallest encoding is not always
+// that of many.
 bool EncodeIntegers(absl::Span<const double> values, char* to, size_t limit, ColumnSize* size) {
   // Decimals of this many bytes a value have so many digits that bit patterns may be no worse.
   constexpr double kManyBytes = 3.5;
@@ -187,9 +189,12 @@ bool EncodeIntegers(absl::Span<const double> values, char* to, size_t limit, Col
   int scale = 0;
   bool done = false;
   size_t bytes_max = limit;
+  size->bits_per_value = 64;
   if (ToDecimals(values, &scale, scratch.integers[0].data(), &scratch.odd)) {
     const IntegerPlan plan = PlanIntegers(&scratch, kOrderMax);
     const size_t bytes = 2 + OddListBytes(scratch.odd) + plan.bytes;
+    size->bits_per_value =
+        std::min(64.0, plan.bits_per_value + 80 * static_cast<double>(scratch.odd.size()) / count);
     if (bytes <= bytes_max) {
       char* at = to;
       *at++ = static_cast<char>(ColumnEncoding::kDecimal);
@@ -199,8 +204,6 @@ bool EncodeIntegers(absl::Span<const double> values, char* to, size_t limit, Col
       at = PutIntegers(scratch, plan, at);
       SHOAL_CHECK(static_cast<size_t>(at - to) == bytes);
       size->bytes = bytes;
-      size->bits_per_value =
-          plan.bits_per_value + 80 * static_cast<double>(scratch.odd.size()) / count;
       done = true;
       bytes_max = bytes - 1;
       if (scratch.odd.empty() && (static_cast<double>(bytes) < kManyBytes * count ||
@@ -212,19 +215,21 @@ bool EncodeIntegers(absl::Span<const double> values, char* to, size_t limit, Col
     scratch.integers[0][i] = static_cast<int64_t>(Bits(values[i]));
   const IntegerPlan plan = PlanIntegers(&scratch, 1);
   const size_t bytes = 2 + plan.bytes;
+  if (values.size() < kFewValues)
+    size->bits_per_value = std::min(size->bits_per_value, plan.bits_per_value);
   if (bytes > bytes_max) return done;
   to[0] = static_cast<char>(ColumnEncoding::kBits);
   to[1] = static_cast<char>(plan.order << kOrderShift);
   PutIntegers(scratch, plan, to + 2);
   size->bytes = bytes;
-  size->bits_per_value = plan.bits_per_value;
+  if (values.size() >= kFewValues) size->bits_per_value = plan.bits_per_value;
   return true;
 }
 
 bool EncodeRaw(absl::Span<const double> values, char* to, size_t limit, ColumnSize* size) {
+  if (values.size() >= kFewValues) size->bits_per_value = 64;
+  if (ColumnBytesMax(values.size()) > limit) return false;
   size->bytes = ColumnBytesMax(values.size());
-  size->bits_per_value = 64;
-  if (size->bytes > limit) return false;
   *to = static_cast<char>(ColumnEncoding::kRaw);
   std::memcpy(to + 1, values.data(), 8 * values.size());
   return true;
@@ -472,9 +477,15 @@ bool EncodeColumn(absl::Span<const double> values, char* to, size_t room, Column
     done = EncodeChanges(values, to, room, size);
     if (done) limit = size->bytes - 1;
   }
+  ColumnSize by_integers;
   const size_t integers_limit = std::min(limit, ColumnBytesMax(values.size()) - 1);
-  if (EncodeIntegers(values, to, integers_limit, size)) return true;
-  return done || EncodeRaw(values, to, room, size);
+  if (EncodeIntegers(values, to, integers_limit, &by_integers)) {
+    *size = by_integers;
+    return true;
+  }
+  if (done) return true;
+  *size = by_integers;
+  return EncodeRaw(values, to, room, size);
 }
 
 bool DecodeColumn(absl::string_view* bytes, absl::Span<double> out) {

@@ -1,5 +1,6 @@
 #include "storage/page/size_class.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -87,6 +88,50 @@ TEST(SizeClass, ConstantsTakeTheFirstClassWithOrWithoutAGap) {
   EXPECT_EQ(PickSizeClass(shape, dense), 0);
   std::string page(shape.page_bytes, '\0');
   EXPECT_TRUE(EncodePage(shape, 1, PageTag{1, 1, 1}, dense, page.data()));
+}
+
+// The fleet by which disk use is judged, and its neighbours: the first minutes of a series say what
+// its pages will take.
+TEST(SizeClass, AFewPointsTellTheClass) {
+  constexpr uint32_t kSteps = 512;
+  const PageShape shape{kSteps, 1, 0};
+  std::mt19937_64 random(3);
+  const auto below = [&random](uint64_t n) { return static_cast<double>(random() % n); };
+  constexpr int kPages = 400;
+  for (const size_t seen : {6, 60}) {
+    int right = 0;
+    int too_large = 0;
+    for (int trial = 0; trial < kPages; ++trial) {
+      double level = 100'000 + below(1'000'000);
+      std::vector<double> dense(kSteps);
+      for (double& value : dense) {
+        switch (trial % 4) {
+          case 0:
+            value = level += below(1000);
+            break;
+          case 1:
+            value = (level += below(2001) - 1000) / 100;
+            break;
+          case 2:
+            value = below(1'000'000'000'000'000) / 1e12;
+            break;
+          default:
+            value = 17;
+            break;
+        }
+      }
+      const uint8_t want = PickSizeClass(shape, dense);
+      std::vector<double> begun(kSteps, kAbsent);
+      const size_t at = random() % (kSteps - seen);
+      std::copy_n(dense.begin() + static_cast<ptrdiff_t>(at), seen,
+                  begun.begin() + static_cast<ptrdiff_t>(at));
+      const uint8_t guess = PickSizeClass(shape, begun);
+      right += guess == want ? 1 : 0;
+      too_large += guess > want ? 1 : 0;
+    }
+    EXPECT_GE(right, kPages * (seen == 6 ? 70 : 97) / 100) << seen;
+    EXPECT_LE(too_large, kPages * (seen == 6 ? 8 : 1) / 100) << seen;
+  }
 }
 
 TEST(SizeClass, BodyAndSealAreThePage) {
