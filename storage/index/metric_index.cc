@@ -123,6 +123,10 @@ const SeriesSchema* MetricIndex::SchemaOf(SeriesId series, SchemaId* schema) con
   return Schema(id);
 }
 
+void MetricIndex::Prefetch(SeriesId series) const {
+  if (const Entry* const entry = EntryOf(series)) __builtin_prefetch(entry);
+}
+
 std::string MetricIndex::NameOf(SeriesId series) const {
   std::shared_lock lock(mu_);
   const Entry* const entry = EntryOf(series);

@@ -69,6 +69,8 @@ class MetricIndex {
 
   // nullptr: unknown or removed. Lock-free; the schema lives as long as the index.
   const SeriesSchema* SchemaOf(SeriesId series, SchemaId* schema = nullptr) const;
+  // Fetches what SchemaOf reads of the series into the processor's cache.
+  void Prefetch(SeriesId series) const;
   std::string NameOf(SeriesId series) const;  // empty when unknown or removed
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
   // Whether the names have no room in memory for one more.
