@@ -159,7 +159,9 @@ absl::Status QueryService::FetchAll(grpc::ServerContext* call, const v1::FetchRe
 
   const uint64_t series_max = LimitOf(context_->limits.fetch_series_max, request.series_max());
   const uint64_t points_max = LimitOf(context_->limits.fetch_points_max, request.points_max());
-  const FetchRange range{request.from_sec(), request.until_sec(), request.now_sec()};
+  FetchRange range{request.from_sec(), request.until_sec(), request.now_sec()};
+  const absl::StatusOr<AggregateSpec> aggregate = ParseAggregate(request.aggregate());
+  if (aggregate.ok()) range.aggregate = *aggregate;
   ChunkWriter<v1::FetchResponse> out(call, writer);
   uint64_t series_count = 0;
   uint64_t points_count = 0;

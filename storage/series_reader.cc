@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "storage/late_points.h"
 #include "storage/ring/rollup.h"
 
@@ -72,8 +73,10 @@ absl::Status SeriesReader::Read(SeriesId series, const FetchRange& range, Series
   view.columns.emplace(view.schema->aggregation);
   const size_t count = out->values.size();
   const std::vector<double> cells = ReadCoarse(&view, k, grid.start_sec, count);
-  for (size_t i = 0; i < count; ++i)
-    out->values[i] = FinishStep(view.columns->formula(), cells.data(), count, i);
+  ColumnFormula formula = view.columns->formula();
+  if (range.aggregate.has_value() && view.schema->aggregation.Offers(*range.aggregate))
+    SHOAL_CHECK(view.columns->FormulaFor(*range.aggregate, &formula));
+  for (size_t i = 0; i < count; ++i) out->values[i] = FinishStep(formula, cells.data(), count, i);
   return view.status;
 }
 

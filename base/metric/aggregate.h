@@ -41,6 +41,10 @@ struct AggregateSpec {
   friend bool operator==(const AggregateSpec&, const AggregateSpec&) = default;
 };
 inline constexpr uint16_t kPercentileMax = 10'000;
+// Both in one number, not 0. Frozen: reaches disk.
+inline constexpr uint32_t AggregateCode(AggregateSpec spec) {
+  return static_cast<uint32_t>(spec.method) | uint32_t{spec.percentile} << 16;
+}
 
 // A method's name or another spelling of it ("avg", "total"); "p" and a percentile of at most two
 // decimals ("p50", "p99.9"), where digits past the first two count as decimals ("p999").

@@ -76,6 +76,10 @@ absl::StatusOr<AggregationRule> ParseRule(absl::string_view file, const CarbonIn
 
 }  // namespace
 
+bool AggregationRule::Offers(AggregateSpec spec) const {
+  return spec == aggregate() || std::find(also.begin(), also.end(), spec) != also.end();
+}
+
 struct AggregationRules::Rule {
   std::unique_ptr<RE2> pattern;  // null: matches every name
   AggregationRule rule;

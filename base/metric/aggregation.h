@@ -22,6 +22,9 @@ struct AggregationRule {
   std::vector<AggregateSpec> also{};  // further aggregates that the coarser archives keep
 
   AggregateSpec aggregate() const { return {method, percentile}; }
+  // Whether it answers with the aggregate: a column that only another one is made of does not
+  // count.
+  bool Offers(AggregateSpec spec) const;
   friend bool operator==(const AggregationRule&, const AggregationRule&) = default;
 };
 inline constexpr size_t kFurtherAggregatesMax = 15;

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/metric/aggregate.h"
 
 namespace shoal {
 
@@ -17,6 +20,8 @@ struct FetchRange {
   int64_t from_sec = 0;
   int64_t until_sec = 0;
   int64_t now_sec = 0;
+  // What a coarser archive answers with if its rule keeps it; the series' own method otherwise.
+  std::optional<AggregateSpec> aggregate{};
 };
 
 // values[i] is the value at start_sec + i * step_sec.

@@ -66,6 +66,8 @@ class GrpcNodeReader : public NodeReader {
     to.set_from_sec(request.range.from_sec);
     to.set_until_sec(request.range.until_sec);
     to.set_now_sec(request.range.now_sec);
+    if (request.range.aggregate.has_value())
+      to.set_aggregate(AggregateName(*request.range.aggregate));
     to.set_series_max(request.series_max);
     to.set_points_max(request.points_max);
     ToPartitionSet(partitions, to.mutable_partitions());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -64,9 +65,10 @@ class Fetched {
   }
 
  private:
-  using Key = std::tuple<std::string, int64_t, int64_t>;
+  using Key = std::tuple<std::string, int64_t, int64_t, uint32_t>;
   static Key KeyOf(const std::string& pattern, const FetchRange& range) {
-    return Key(pattern, range.from_sec, range.until_sec);
+    return Key(pattern, range.from_sec, range.until_sec,
+               range.aggregate ? AggregateCode(*range.aggregate) : 0);
   }
 
   absl::Status Admit(const std::vector<Series>& list) {
@@ -112,6 +114,13 @@ bool HasPointWindow(const QueryNode& node) {
     return true;
   }
   return std::any_of(node.inputs.begin(), node.inputs.end(), HasPointWindow);
+}
+
+// The innermost call decides.
+void ChooseAggregate(const QueryNode& node, EvalContext* inner) {
+  if (node.function->aggregate == nullptr) return;
+  const std::optional<AggregateSpec> aggregate = node.function->aggregate(node.args);
+  if (aggregate.has_value()) inner->range.aggregate = aggregate;
 }
 
 class Evaluator {
@@ -197,6 +206,7 @@ class Evaluator {
       SHOAL_ASSIGN_OR_RETURN(const int64_t seconds, CheckedPreview(preview.seconds));
       inner.range = Widened(inner.range, seconds);
     }
+    ChooseAggregate(node, &inner);
     for (const QueryNode& input : node.inputs) {
       SHOAL_RETURN_IF_ERROR(Plan(input, inner, point_windows));
     }
@@ -213,6 +223,7 @@ class Evaluator {
       if (missing_) return SeriesList();
       inner.range = Widened(inner.range, call.preview_sec);
     }
+    ChooseAggregate(node, &inner);
     SHOAL_ASSIGN_OR_RETURN(call.series, EvaluateInputs(node, inner));
     if (missing_) return SeriesList();
     return node.function->run(std::move(call));

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -112,6 +113,8 @@ struct FunctionDef {
   // Set for functions that need data from before the window; the evaluator widens the window of
   // their input.
   absl::StatusOr<Preview> (*preview)(const Arguments& args) = nullptr;
+  // Set for functions that choose the aggregate of the coarser archives below them.
+  std::optional<AggregateSpec> (*aggregate)(const Arguments& args) = nullptr;
   bool aggregator = false;  // may be named as the callback of groupByNode
 };
 

@@ -190,6 +190,15 @@ absl::StatusOr<SeriesList> Cumulative(FunctionCall call) {
   return SetConsolidation(std::move(call.series), "sum");
 }
 
+std::optional<AggregateSpec> ConsolidateByAggregate(const Arguments& args) {
+  const absl::StatusOr<AggregateSpec> spec = ParseAggregate(args.String(1));
+  return spec.ok() ? std::make_optional(*spec) : std::nullopt;
+}
+
+std::optional<AggregateSpec> CumulativeAggregate(const Arguments&) {
+  return AggregateSpec{AggregationMethod::kSum, 0};
+}
+
 // The buckets of one series: [start, start + interval), ... up to `end`.
 struct Buckets {
   int64_t start_sec;
@@ -348,18 +357,21 @@ void AddTransformFunctions(FunctionMap* functions) {
   add({.name = "consolidateBy",
        .group = "Special",
        .description = "Sets how points are merged when there are more than maxDataPoints, or when "
-                      "steps must be made equal.",
+                      "steps must be made equal, and which aggregate coarser archives answer "
+                      "with where they keep several.",
        .params = {list,
                   {.name = "consolidationFunc",
                    .type = ParamType::kString,
                    .required = true,
                    .options = ConsolidationNames()}},
-       .run = &ConsolidateByFunction});
+       .run = &ConsolidateByFunction,
+       .aggregate = &ConsolidateByAggregate});
   add({.name = "cumulative",
        .group = "Special",
        .description = "Short for consolidateBy with \"sum\".",
        .params = {list},
-       .run = &Cumulative});
+       .run = &Cumulative,
+       .aggregate = &CumulativeAggregate});
   add({.name = "constantLine",
        .group = "Special",
        .description = "A horizontal line at the value.",

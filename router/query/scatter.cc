@@ -61,8 +61,8 @@ std::string CanonicalPattern(const std::string& pattern) {
 
 }  // namespace
 
-// The specs of a fetch as the nodes see them: one group for each range, each pattern of a group
-// once.
+// The specs of a fetch as the nodes see them: one group for each range and aggregate, each
+// pattern of a group once.
 struct Scatter::Plan {
   std::vector<NodeFetchRequest> groups;
   std::vector<std::pair<size_t, size_t>> pattern_of_spec;  // (group, pattern)
@@ -71,12 +71,14 @@ struct Scatter::Plan {
 
   static absl::StatusOr<Plan> Make(absl::Span<const FetchSpec> specs, uint32_t partition_count) {
     Plan plan;
-    std::map<std::tuple<int64_t, int64_t, int64_t>, size_t> group_of_range;
+    std::map<std::tuple<int64_t, int64_t, int64_t, uint32_t>, size_t> group_of_range;
     std::map<std::pair<size_t, std::string>, size_t> known;
     for (const FetchSpec& spec : specs) {
       SHOAL_RETURN_IF_ERROR(Glob::Compile(spec.pattern).status());
+      const uint32_t aggregate = spec.range.aggregate ? AggregateCode(*spec.range.aggregate) : 0;
       const auto [range, new_range] = group_of_range.try_emplace(
-          {spec.range.from_sec, spec.range.until_sec, spec.range.now_sec}, plan.groups.size());
+          {spec.range.from_sec, spec.range.until_sec, spec.range.now_sec, aggregate},
+          plan.groups.size());
       const size_t group = range->second;
       if (new_range) {
         plan.groups.emplace_back();

@@ -20,7 +20,7 @@ std::vector<uint32_t> ColumnCodesOf(ArchiveKey key, const AggregationRule& rule)
   if (key.archive == 0) return {0};
   std::vector<uint32_t> codes;
   const AggregateColumns columns(rule);
-  for (const AggregateSpec& spec : columns.specs()) codes.push_back(ColumnCode(spec));
+  for (const AggregateSpec& spec : columns.specs()) codes.push_back(AggregateCode(spec));
   return codes;
 }
 

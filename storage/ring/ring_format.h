@@ -29,11 +29,6 @@ inline constexpr uint32_t kSlotsPerBlock =
     (kRingBlockBytes - kSlotBlockHeaderBytes) / kSlotEntryBytes;
 static_assert(kSlotsPerBlock == 255);
 
-// Frozen: how a header names a column.
-inline constexpr uint32_t ColumnCode(AggregateSpec spec) {
-  return static_cast<uint32_t>(spec.method) | uint32_t{spec.percentile} << 16;
-}
-
 // Bounds of what a header is believed.
 inline constexpr uint32_t kRingStripesMax = 1 << 20;
 inline constexpr uint32_t kRingSlotsMax = 1 << 20;
@@ -47,7 +42,7 @@ struct RingHeader {
   uint8_t columns = 1;
   AggregationMethod method = AggregationMethod::kAverage;
   uint16_t percentile = 0;  // of the method
-  // What each column is: ColumnCode, 0 for raw values (the finest archive) and past the last.
+  // What each column is: AggregateCode, 0 for raw values (the finest archive) and past the last.
   std::array<uint32_t, kPageColumnsMax> column_codes{};
   uint32_t step_sec = 0;
   uint32_t stripe_steps = 0;

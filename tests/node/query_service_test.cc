@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,10 @@ class QueryServiceTest : public ::testing::Test {
   void Start(NodeLimits limits = NodeLimits()) {
     NodeConfig config = TestConfig(dir_.path());
     config.limits = limits;
+    config.engine.schemas =
+        *SchemaRules::Parse("[r]\npattern = ^roll\\.\nretentions = 60s:1h,600s:1d\n", "s");
+    config.engine.aggregations = *AggregationRules::Parse(
+        "[r]\npattern = ^roll\\.\nxFilesFactor = 0\naggregates = max\n", "a");
     server_ = std::make_unique<NodeServer>(std::move(config));
     const absl::Status status = server_->Start();
     ASSERT_TRUE(status.ok()) << status;
@@ -45,6 +51,8 @@ class QueryServiceTest : public ::testing::Test {
     }
     points.push_back({"x.a.one", now_sec_ - 60, 1});
     points.push_back({"x.b", now_sec_ - 60, 1});
+    points.push_back({"roll.x", now_sec_ / 600 * 600 - 600, 1});
+    points.push_back({"roll.x", now_sec_ / 600 * 600 - 540, 5});
     ASSERT_TRUE(stream.Send(points));
     ASSERT_EQ(stream.AwaitAck().sequence(), 1u);
   }
@@ -105,6 +113,31 @@ TEST_F(QueryServiceTest, PatternsAreAnsweredByTheirIndex) {
   EXPECT_THAT(found, ElementsAre(std::pair(0u, std::string("many.s1")),
                                  std::pair(2u, std::string("many.s1")),
                                  std::pair(2u, std::string("many.s2"))));
+}
+
+TEST_F(QueryServiceTest, TheAggregateReachesTheArchive) {
+  Start();
+  const auto fetched = [&](std::optional<AggregateSpec> aggregate) {
+    NodeFetchRequest request = Request("roll.x");
+    request.range.from_sec = now_sec_ - 7200;  // the coarser archive
+    request.range.aggregate = aggregate;
+    double value = 0;
+    Cancellation cancel;
+    EXPECT_TRUE(reader_
+                    ->Fetch(request, AllPartitions(kPartitions), Soon(), &cancel,
+                            [&](FetchedSeries series) {
+                              EXPECT_EQ(series.series.step_sec, 600);
+                              for (const double v : series.series.values)
+                                value += std::isnan(v) ? 0 : v;
+                              return absl::OkStatus();
+                            })
+                    .ok());
+    return value;
+  };
+  EXPECT_EQ(fetched(std::nullopt), 3);
+  EXPECT_EQ(fetched(AggregateSpec{AggregationMethod::kMax, 0}), 5);
+  // Kept as a part of the average, but not asked for in the rule.
+  EXPECT_EQ(fetched(AggregateSpec{AggregationMethod::kSum, 0}), 3);
 }
 
 TEST_F(QueryServiceTest, LimitsOfTheNodeAndOfTheRequestAreNamed) {
@@ -190,7 +223,7 @@ TEST_F(QueryServiceTest, ListNamesGivesTheNamesOfThePartitionsSorted) {
                                 return absl::OkStatus();
                               })
                   .ok());
-  EXPECT_EQ(listed.size(), names_.size() + 2);
+  EXPECT_EQ(listed.size(), names_.size() + 3);
   EXPECT_TRUE(std::is_sorted(listed.begin(), listed.end()));
 }
 

@@ -13,6 +13,7 @@ namespace shoal {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 class EvaluatorTest : public ::testing::Test {
  protected:
@@ -55,6 +56,19 @@ TEST_F(EvaluatorTest, AllTargetsAreFetchedInOneCallAndEachListOnce) {
   EXPECT_EQ((*result)[0].name, "sumSeries(a.*)");
   EXPECT_EQ((*result)[2].name, "a.x");
   EXPECT_EQ((*result)[4].name, "movingAverage(b.x,\"2min\")");
+}
+
+TEST_F(EvaluatorTest, TheInnermostConsolidateByChoosesTheAggregate) {
+  const auto result = Evaluate(
+      {"consolidateBy(sumSeries(a.x, consolidateBy(a.y,'min')),'max')", "cumulative(b.x)", "a.x"});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(source_.fetches(), 1);
+  std::vector<std::string> specs;
+  for (const FetchSpec& spec : source_.last_specs()) {
+    specs.push_back(absl::StrCat(
+        spec.pattern, " ", spec.range.aggregate ? AggregateName(*spec.range.aggregate) : "own"));
+  }
+  EXPECT_THAT(specs, UnorderedElementsAre("a.x max", "a.y min", "b.x sum", "a.x own"));
 }
 
 TEST_F(EvaluatorTest, WindowsInPointsAreFetchedTogetherOnceTheStepIsKnown) {

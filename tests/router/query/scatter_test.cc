@@ -363,11 +363,14 @@ TEST_F(ScatterTest, SpecsComeBackInOrderAlsoWhenTheyRepeatOrDifferInRange) {
   Put(MakeSeries("a.two", {2}));
   const FetchRange first{500, 800, 1000};
   const FetchRange second{400, 800, 1000};
+  FetchRange highest = first;
+  highest.aggregate = AggregateSpec{AggregationMethod::kMax, 0};
   const std::vector<FetchSpec> specs = {
-      {"a.*", first}, {"a.two", second}, {"a.none", first}, {"a.*", first}};
+      {"a.*", first}, {"a.two", second}, {"a.none", first}, {"a.*", first}, {"a.one", highest}};
   auto result = scatter().Fetch(specs, Soon());
   ASSERT_TRUE(result.ok()) << result.status();
-  ASSERT_EQ(result->size(), 4u);
+  ASSERT_EQ(result->size(), 5u);
+  ExpectNames((*result)[4], {"a.one"});
   ExpectNames((*result)[0], {"a.one", "a.two"});
   ExpectNames((*result)[1], {"a.two"});
   EXPECT_THAT((*result)[2], IsEmpty());
