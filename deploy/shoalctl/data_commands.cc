@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "deploy/shoalctl/commands.h"
 #include "deploy/shoalctl/data_dir.h"
+#include "deploy/shoalctl/dump_files.h"
 #include "deploy/shoalctl/log_files.h"
 #include "deploy/shoalctl/overlay_file_system.h"
 #include "storage/ring/ring_file.h"
@@ -160,19 +161,25 @@ absl::StatusOr<int> VerifyCommand(const std::vector<std::string>& args) {
 }
 
 absl::StatusOr<int> DumpCommand(const std::vector<std::string>& args) {
-  SHOAL_ASSIGN_OR_RETURN(const CommandArgs parsed,
-                         CommandArgs::Parse(args, {"--wal", "--page", "--limit"}));
-  const std::string& wal = parsed.Get("--wal");
-  const std::string& page = parsed.Get("--page");
-  if (wal.empty() == page.empty()) {
-    return absl::InvalidArgumentError("dump needs either --wal DIR or --page FILE:INDEX:SLOT");
+  SHOAL_ASSIGN_OR_RETURN(
+      const CommandArgs parsed,
+      CommandArgs::Parse(args, {"--wal", "--spool", "--page", "--file", "--limit"}));
+  int given = 0;
+  for (const char* const option : {"--wal", "--spool", "--page", "--file"}) {
+    given += parsed.Has(option) ? 1 : 0;
   }
-  if (!page.empty()) return DumpPage(page);
+  if (given != 1) {
+    return absl::InvalidArgumentError(
+        "dump needs one of --wal DIR, --spool DIR, --page FILE:INDEX:SLOT, --file FILE");
+  }
+  if (parsed.Has("--page")) return DumpPage(parsed.Get("--page"));
+  if (parsed.Has("--file")) return DumpFile(parsed.Get("--file"));
   uint64_t limit = std::numeric_limits<uint64_t>::max();
   if (!parsed.Get("--limit").empty() && !absl::SimpleAtoi(parsed.Get("--limit"), &limit)) {
     return absl::InvalidArgumentError("--limit needs a number of records");
   }
-  return DumpWal(wal, limit);
+  if (parsed.Has("--spool")) return DumpSpool(parsed.Get("--spool"), limit);
+  return DumpWal(parsed.Get("--wal"), limit);
 }
 
 }  // namespace shoal

@@ -17,6 +17,8 @@ constexpr uint64_t kRecordBytesMax = 64 << 20;
 absl::Status VisitLog(
     FileSystem* fs, const std::string& dir, LogReport* report,
     absl::FunctionRef<bool(uint64_t segment, uint64_t offset, absl::string_view record)> visit) {
+  SHOAL_ASSIGN_OR_RETURN(const bool exists, fs->Exists(dir));
+  if (!exists) return absl::NotFoundError(absl::StrCat(dir, ": no such folder"));
   SHOAL_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs->List(dir));
   for (const std::string& name : names) {
     absl::string_view number = name;

@@ -11,8 +11,8 @@
 
 namespace shoal {
 
-// Every record of every segment in `dir`, in order. `visit` returns false to end. Damage is counted
-// in *report and skipped.
+// NotFound when there is no such folder. Every record of every segment in `dir`, in order. `visit`
+// returns false to end. Damage is counted in *report and skipped.
 absl::Status VisitLog(
     FileSystem* fs, const std::string& dir, LogReport* report,
     absl::FunctionRef<bool(uint64_t segment, uint64_t offset, absl::string_view record)> visit);

@@ -31,6 +31,8 @@ class RolledUntil {
 
   int64_t Get(ArchiveKey archive) const;
   void Set(ArchiveKey archive, int64_t until_sec) { until_sec_[KeyOf(archive)] = until_sec; }
+  // By schema and archive.
+  const std::map<std::pair<SchemaId, uint8_t>, int64_t>& entries() const { return until_sec_; }
 
  private:
   using Key = std::pair<SchemaId, uint8_t>;

@@ -103,6 +103,23 @@ class ShoalctlTest(unittest.TestCase):
             self.cluster.start("node-3")
             self.cluster.wait_whole()
 
+    def test_dump_shows_what_waits_for_a_node(self):
+        self.cluster.kill("node-2")
+        self.cluster.send_acknowledged([f"spool.s{i} {i}.5 {self.now}" for i in range(30)])
+        spool = self.cluster.dir / "router" / "spool" / "node-2" / "log"
+        self.assertEqual(self.cluster.terminate("router"), 0)
+        try:
+            text = self.ctl("dump", "--spool", spool)
+            self.assertIn("no such folder", self.ctl("dump", "--spool", spool / "nowhere", code=1))
+            waiting = [line.split() for line in text.splitlines() if line.startswith("    spool.")]
+            self.assertTrue(waiting, text)
+            for name, value, second in waiting:
+                self.assertEqual((float(value), int(second)), (float(name[7:]) + 0.5, self.now))
+        finally:
+            self.cluster.start("node-2")
+            self.cluster.start("router")
+            self.cluster.wait_whole()
+
     def test_whereis_names_the_nodes_that_hold_the_series(self):
         text = self.ctl("whereis", "--topology", self.cluster.dir / "topology.toml", "ctl.s7")
         owners = [name for name in self.cluster.node_names if name in text]
@@ -129,10 +146,21 @@ class ShoalctlTest(unittest.TestCase):
         try:
             self.ctl("verify", "--data", data)
             ring = pathlib.Path(sorted(glob.glob(str(data / "ring" / "*-a0-*.ring")))[0])
+            text = self.ctl("dump", "--file", ring)
+            self.assertIn("step 10 s", text)
+            slot = next(line for line in text.splitlines() if line.startswith("slot "))
+            stripe = text.split("written stripes, by place: ")[1].split()[0]
+            page = self.ctl("dump", "--page", f"{ring}:{stripe}:{slot.split()[1].rstrip(':')}")
+            self.assertIn(slot.split(": ")[1].split(" from")[0], page)  # "series N"
+            self.assertIn("no whole batch", self.ctl("dump", "--file", data / "ring" / "journal.dw"))
+            self.assertIn("replay begins at", self.ctl("dump", "--file", data / "CHECKPOINT"))
+            self.assertIn("archive 1: until", self.ctl("dump", "--file", data / "ring" / "rolled-until"))
+            self.assertIn("not a ring file", self.ctl("dump", "--file", data / "IDENTITY", code=2))
+            ring = pathlib.Path(sorted(glob.glob(str(data / "ring" / "*-a0-*.ring")))[0])
             original = ring.read_bytes()
-            at = next(i for i in range(64 * 1024, len(original), 8) if original[i:i + 8].strip(b"\0"))
+            at = len(original.rstrip(b"\0")) - 1  # in the last page that was written
             damaged = bytearray(original)
-            damaged[at + 20] ^= 1
+            damaged[at] ^= 1
             ring.write_bytes(damaged)
             self.assertIn(ring.name, self.ctl("verify", "--data", data, code=1))
             ring.write_bytes(original)
