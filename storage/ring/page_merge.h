@@ -26,6 +26,7 @@ struct PageWrite {
   SlotRef at;              // where it goes; found by the writer
   uint8_t generation = 0;  // of that slot
   bool alone = false;      // no other write of the same call is of this series
+  bool last = false;       // no later one is
   size_t points() const { return fine.size() + known; }
 };
 

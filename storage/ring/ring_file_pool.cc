@@ -1,11 +1,27 @@
 #include "storage/ring/ring_file_pool.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "storage/ring/ring_file.h"
 
 namespace shoal {
+
+namespace {
+
+// Connections, the log and the index need descriptors as well.
+size_t ShareOfLimit(size_t wanted) {
+  struct rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  return std::min<size_t>(wanted, std::max<size_t>(limit.rlim_cur / 4, 1));
+}
+
+}  // namespace
+
+RingFilePool::RingFilePool(FileSystem* fs, size_t open_max)
+    : fs_(fs), open_max_(ShareOfLimit(open_max)) {}
 
 absl::StatusOr<std::unique_ptr<File>> RingFilePool::Open(const std::string& path) {
   absl::StatusOr<std::unique_ptr<File>> file = fs_->Open(path, OpenMode::kReadWrite);

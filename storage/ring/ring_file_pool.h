@@ -19,7 +19,8 @@ class RingFile;
 // those of files between a write and its sync, come on top of the bound.
 class RingFilePool {
  public:
-  RingFilePool(FileSystem* fs, size_t open_max) : fs_(fs), open_max_(open_max) {}
+  // At most a quarter of the process's limit.
+  RingFilePool(FileSystem* fs, size_t open_max);
 
   FileSystem* fs() const { return fs_; }
   // Opens a file. When the process is out of descriptors, gives some of ours back and tries once

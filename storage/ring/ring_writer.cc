@@ -104,8 +104,8 @@ void RingWriter::Route(std::vector<PageWrite> writes, std::vector<PageWrite>* kn
     MutexLock lock(mu_);
     for (size_t i = begin; i < end; ++i) {
       PageWrite& write = writes[i];
-      write.alone = (i == 0 || writes[i - 1].series < write.series) &&
-                    (i + 1 == writes.size() || write.series < writes[i + 1].series);
+      write.last = i + 1 == writes.size() || write.series < writes[i + 1].series;
+      write.alone = write.last && (i == 0 || writes[i - 1].series < write.series);
       write.at = rings_->Newest(write.series);
       if (write.at.file == nullptr) {
         fresh->push_back(write);
@@ -204,8 +204,9 @@ absl::Status RingWriter::WriteGroup(absl::Span<PageWrite> group) {
     for (size_t k = i; k < next; ++k) merge_.Merge(group[k]);
     if (!merge_.AnyKnown()) continue;  // nothing was there and nothing came
     merge_.Encode(write.series, stripe);
-    if (found == Found::kNothing && write.alone) {
-      // What the stripe before has shows whether the class does.
+    if (found == Found::kNothing && group[next - 1].last) {
+      // What the stripe before has shows whether the class does. Earlier writes of the series in
+      // this call go where they belong: the slot that it has so far keeps their stripes.
       Leases leases = commit_.Find(write.series);
       StageExpired(write, &leases);
       if (may_change_class && leases.back().at == write.at &&
@@ -217,6 +218,7 @@ absl::Status RingWriter::WriteGroup(absl::Span<PageWrite> group) {
         }
         if (const std::optional<uint8_t> anew = ClassAnew(write, last_page); anew.has_value()) {
           SHOAL_RETURN_IF_ERROR(ChangeClass(write, *anew, std::move(leases)));
+          for (size_t k = i; k < next; ++k) CountWritten(group[k]);
           continue;
         }
       }

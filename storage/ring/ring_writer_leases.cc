@@ -16,8 +16,9 @@ namespace {
 // a series that varies does not move to and fro.
 constexpr uint32_t kSmallerShareMax = 80;  // percent
 constexpr uint32_t kSavedBytesMin = 32;
-// Less than so much of a stripe says too little of the next one.
-constexpr uint32_t kKnownShareMin = 87;  // percent
+// Less than so much of a stripe says too little of the next one. What lies on disk lacks the points
+// of the flush that begins the stripe.
+constexpr uint32_t kKnownShareMin = 60;  // percent
 
 void Count(Counter* counter) {
   if (counter != nullptr) counter->Add();
@@ -103,27 +104,23 @@ absl::Status RingWriter::ChangeClass(const PageWrite& write, uint8_t size_class,
   leases.push_back(to);
   commit_.SetChain(write.series, leases);
   StagePage(to.at, write.stripe, merge_.Seal(to.at, to.entry.generation));
-  CountWritten(write);
   Count(counters_.class_changes);
   return absl::OkStatus();
 }
 
-// The larger slot is a new one, or, for a late point, one that the series has already for later
-// stripes. Pages of later stripes move along. The old slot stays for the stripes before; when there
-// are none, as in a new series, it is free at once.
+// The larger slot is a new one for the rest of the lease, or, for a late point, the one that the
+// series has for the stripes after it. Pages of later stripes of the lease move along. The old slot
+// keeps the stripes before; when there are none, as in a new series, it is free at once.
 absl::Status RingWriter::Promote(const PageWrite& write, const Leases& leases) {
   const RingHeader& now = write.at.file->header();
   size_t held = 0;
   while (!(leases[held].at == write.at)) ++held;
-  size_t target = held + 1;
-  while (target < leases.size() &&
-         (!merge_.Fits(*leases[target].at.file) ||
-          leases[target].at.file->header().page_bytes <= now.page_bytes)) {
-    ++target;
-  }
+  const size_t next = held + 1;
+  const bool extends_next = next < leases.size() && merge_.Fits(*leases[next].at.file) &&
+                            leases[next].at.file->header().page_bytes > now.page_bytes;
   Lease to;
-  if (target < leases.size()) {
-    to = leases[target];
+  if (extends_next) {
+    to = leases[next];
     page_.resize(to.at.file->header().page_bytes);
     SHOAL_RETURN_IF_ERROR(
         to.at.file->ReadPages(write.stripe % rings_->stripes(), to.at.slot, 1, page_.data()));
@@ -142,28 +139,27 @@ absl::Status RingWriter::Promote(const PageWrite& write, const Leases& leases) {
                  SizeClassFor(now.page_bytes + 1, now.stripe_steps, now.columns));
     SHOAL_RETURN_IF_ERROR(TakeSlot(size_class, &to));
     to.entry.series = write.series;
-    to.entry.until_stripe = leases.back().entry.until_stripe;
+    to.entry.until_stripe = leases[held].entry.until_stripe;
   }
   SHOAL_ASSIGN_OR_RETURN(const bool keeps_held,
                          HasEarlierPages(write.series, leases[held], write.stripe));
   to.entry.from_stripe = keeps_held ? write.stripe : leases[held].entry.from_stripe;
   StagePage(to.at, write.stripe, merge_.Seal(to.at, to.entry.generation));
 
+  SHOAL_RETURN_IF_ERROR(CopyLaterPages(write.series, leases[held], write.stripe, to));
   Leases chain(leases.begin(), leases.begin() + static_cast<ptrdiff_t>(held));
-  for (size_t i = held; i < target; ++i) {
-    SHOAL_RETURN_IF_ERROR(CopyLaterPages(write.series, leases[i], write.stripe, to));
-    if (i == held && keeps_held) {
-      Lease kept = leases[i];
-      kept.entry.until_stripe = write.stripe;
-      commit_.SetLease(kept.at, kept.entry);
-      chain.push_back(kept);
-    } else {
-      commit_.FreeSlot(leases[i]);
-    }
+  if (keeps_held) {
+    Lease kept = leases[held];
+    kept.entry.until_stripe = write.stripe;
+    commit_.SetLease(kept.at, kept.entry);
+    chain.push_back(kept);
+  } else {
+    commit_.FreeSlot(leases[held]);
   }
   chain.push_back(to);
   commit_.SetLease(to.at, to.entry);
-  for (size_t i = target + 1; i < leases.size(); ++i) chain.push_back(leases[i]);
+  for (size_t i = extends_next ? next + 1 : next; i < leases.size(); ++i)
+    chain.push_back(leases[i]);
   commit_.SetChain(write.series, chain);
   CountWritten(write);
   Count(counters_.promotions);

@@ -33,13 +33,19 @@ class ReadCountingFileSystem : public FaultFileSystem {
  public:
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;
   int64_t reads = 0;
+  int64_t open = 0;      // files of this kind
+  int64_t open_max = 0;  // so many at a time
+  int64_t open_limit = 1000;
   std::string fail_path_part;
 };
 
 class ReadCountingFile : public File {
  public:
   ReadCountingFile(ReadCountingFileSystem* fs, std::unique_ptr<File> file)
-      : fs_(fs), file_(std::move(file)) {}
+      : fs_(fs), file_(std::move(file)) {
+    fs_->open_max = std::max(fs_->open_max, ++fs_->open);
+  }
+  ~ReadCountingFile() override { --fs_->open; }
   absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* to) const override {
     ++fs_->reads;
     if (!fs_->fail_path_part.empty() && absl::StrContains(path(), fs_->fail_path_part))
@@ -68,6 +74,7 @@ class ReadCountingFile : public File {
 
 absl::StatusOr<std::unique_ptr<File>> ReadCountingFileSystem::Open(const std::string& path,
                                                                    OpenMode mode) {
+  if (open >= open_limit) return absl::ResourceExhaustedError(path + ": Too many open files");
   auto file = FaultFileSystem::Open(path, mode);
   if (!file.ok()) return file.status();
   return std::make_unique<ReadCountingFile>(this, *std::move(file));
@@ -82,6 +89,7 @@ class RingReadTest : public ::testing::Test {
     options.dir = "/data/ring";
     options.stripe_steps = kStripeSec / kStep;
     options.stripe_bytes_max = stripe_bytes_max_;
+    options.open_files_max = open_files_max_;
     SeriesSchema schema;
     schema.archives = {{kStep, 192}, {60, 640}};
     schema.aggregation = {AggregationMethod::kAverage, 0.5};
@@ -162,6 +170,7 @@ class RingReadTest : public ::testing::Test {
 
   ReadCountingFileSystem fs_;
   int64_t stripe_bytes_max_ = 2000;
+  size_t open_files_max_ = 512;
   std::unique_ptr<RingStore> store_;
 };
 
@@ -273,6 +282,42 @@ TEST_F(RingReadTest, AnErrorIsToldForItsSeriesAloneAndKeepsItsKind) {
                   .ok());
   EXPECT_EQ(lost, 1u);
   EXPECT_EQ(store_->BadPages(), 1u);
+}
+
+TEST_F(RingReadTest, OpenFilesAreBounded) {
+  open_files_max_ = 5;
+  ASSERT_TRUE(Reopen().ok());
+  fs_.open_max = 0;
+  Fill();
+  ASSERT_TRUE(Reopen().ok());
+  uint64_t files = 0;
+  for (const RingStoreUsage& usage : store_->Usage()) files += usage.files;
+  ASSERT_GT(files, 30u);
+  EXPECT_LE(fs_.open, 6);  // the journal, too
+  std::vector<SeriesId> series;
+  for (SeriesId s = 0; s < kSeries; ++s) series.push_back(s);
+  fs_.open_max = 0;
+  Compare(kFine, kT0, 160, series);
+  EXPECT_LE(fs_.open_max, 7);
+}
+
+TEST_F(RingReadTest, OutOfDescriptorsSomeAreGivenBack) {
+  Fill();
+  uint64_t files = 0;
+  for (const RingStoreUsage& usage : store_->Usage()) files += usage.files;
+  ASSERT_TRUE(Reopen().ok());
+  ASSERT_EQ(fs_.open, static_cast<int64_t>(files));  // all of them: 512 are allowed
+  // Another part of the process has taken the rest.
+  fs_.open_limit = fs_.open;
+  auto other = fs_.Open("/data/other", OpenMode::kCreate);
+  EXPECT_TRUE(absl::IsResourceExhausted(other.status()));
+  // A write needs the journal and new files.
+  std::vector<SeriesId> series;
+  for (SeriesId s = 0; s < kSeries; ++s) series.push_back(s);
+  Compare(kFine, kT0, 160, series);
+  fs_.open_limit = 8;  // and now even less: every file is opened anew
+  for (int round = 0; round < 3; ++round) Compare(kFine, kT0, 160, series);
+  EXPECT_LE(fs_.open, static_cast<int64_t>(files));
 }
 
 }  // namespace

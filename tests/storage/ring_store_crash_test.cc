@@ -22,14 +22,17 @@ constexpr int64_t kT0 = 1'700'000'000 / 320 * 320;
 constexpr ArchiveKey kFine{0, 0};
 constexpr SeriesId kSeries = 12;
 
-absl::StatusOr<std::unique_ptr<RingStore>> OpenStore(FaultFileSystem* fs) {
+absl::StatusOr<std::unique_ptr<RingStore>> OpenStore(FaultFileSystem* fs,
+                                                     MetricRegistry* metrics = nullptr) {
   SeriesSchema schema;
   schema.archives = {{kStep, 64}, {60, 640}};
   RingStoreOptions options;
   options.fs = fs;
+  options.metrics = metrics;
   options.dir = "/data/ring";
   options.stripe_steps = 16;
   options.stripe_bytes_max = 700;
+  options.open_files_max = 2;  // of about ten: closed and opened all the time
   return RingStore::Open(options, {schema});
 }
 
@@ -41,16 +44,17 @@ struct State {
   std::set<SeriesId> maybe_freed;
 };
 
-// Rounds of writes that move on in time, come late, promote, and free. Stops at the first error.
+// Rounds of writes that move on in time for more than a lap, come late, promote, find a smaller
+// class, free, and give back what has expired. Stops at the first error.
 void RunScript(RingStore* store, State* state) {
   std::mt19937_64 random(5);
-  for (int round = 0; round < 14; ++round) {
+  for (int round = 0; round < 20; ++round) {
     const int64_t now = kT0 + round * 7 * kStep;
     std::vector<std::vector<Point>> points(kSeries);
     std::vector<SeriesPoints> batch;
     for (SeriesId s = 0; s < kSeries; ++s) {
       for (int i = 9; i >= 0; --i) {
-        const bool noisy = (round > 6 && s % 3 == 0) || s % 5 == 0;
+        const bool noisy = (round > 6 && s % 3 == 0) || s % 5 == 0 || (round < 6 && s % 4 == 1);
         const double value = noisy ? std::sqrt(static_cast<double>(random() >> 6))
                                    : static_cast<double>(random() % 50);
         points[s].push_back({now - i * kStep, value});
@@ -67,6 +71,7 @@ void RunScript(RingStore* store, State* state) {
       }
     }
     if (!status.ok()) return;
+    if (!store->PunchExpired(now).ok()) return;
     if (round == 9) {
       const absl::Status freed = store->Free(0, {4});
       state->maybe_freed.insert(4);
@@ -96,11 +101,15 @@ TEST(RingStoreCrash, CrashAtEveryOperationLosesNothingAcknowledgedAndInventsNoth
   int64_t operations = 0;
   {
     FaultFileSystem fs;
-    auto store = OpenStore(&fs);
+    MetricRegistry metrics;
+    auto store = OpenStore(&fs, &metrics);
     ASSERT_TRUE(store.ok());
     State state;
     RunScript(store->get(), &state);
     EXPECT_THAT((*store)->Verify(), ::testing::IsEmpty());
+    CheckState(**store, state, "no crash");
+    for (const std::string name : {"promotions", "class_changes", "stripes_punched"})
+      EXPECT_GT(metrics.AddCounter("shoal_ring_" + name + "_total", "")->Value(), 0u) << name;
     store->reset();
     operations = fs.mutations();
   }

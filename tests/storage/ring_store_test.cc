@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <random>
@@ -311,6 +312,105 @@ TEST_F(RingStoreTest, PromotionTakesLaterPagesAlong) {
   ASSERT_TRUE(Write(1, points).ok());
   for (const auto& [at, value] : want) ASSERT_EQ(ReadOne(1, at), value) << at - kT0;
   EXPECT_THAT(store_->Verify(), IsEmpty());
+}
+
+TEST_F(RingStoreTest, SeriesThatCalmedDownTakesASmallerClassFromTheNextStripeOn) {
+  std::map<int64_t, double> want;
+  const auto write = [&](const std::vector<Point>& points) {
+    for (const Point& point : points) want[point.timestamp_sec] = point.value;
+    ASSERT_TRUE(Write(1, points).ok());
+  };
+  write(Noise(kT0, 32, 1));
+  write(Smooth(kT0 + kStripeSec, 28));
+  EXPECT_EQ(Counter("shoal_ring_class_changes_total"), 0u);
+  // One flush ends the stripe and begins the next.
+  std::vector<Point> points = Smooth(kT0 + kStripeSec + 280, 4);
+  for (const Point& point : Smooth(kT0 + 2 * kStripeSec, 3)) points.push_back(point);
+  write(points);
+  EXPECT_EQ(Counter("shoal_ring_class_changes_total"), 1u);
+  write(Smooth(kT0 + 2 * kStripeSec, 32));
+  write({{kT0 + 20, 5}});  // late, in the old slot
+  for (int stripe = 3; stripe < 8; ++stripe) {
+    for (int round = 0; round < 2; ++round) {
+      for (const auto& [at, value] : want) {
+        if (at < kT0 + (stripe - 5) * kStripeSec) continue;
+        ASSERT_EQ(ReadOne(1, at), value) << at - kT0;
+      }
+      ASSERT_TRUE(Reopen().ok());
+    }
+    write(Smooth(kT0 + stripe * kStripeSec, 32));
+  }
+  EXPECT_EQ(Counter("shoal_ring_class_changes_total"), 1u);
+  // The large slot is free since its stripes are a lap behind.
+  uint64_t used = 0;
+  for (const RingStoreUsage& usage : store_->Usage()) used += usage.slots_used;
+  EXPECT_EQ(used, 1u);
+  EXPECT_EQ(store_->Usage().front().slots_used + store_->Usage()[1].slots_used, 1u);
+  EXPECT_THAT(store_->Verify(), IsEmpty());
+}
+
+TEST_F(RingStoreTest, PagesFromTheFutureMoveAlongAlsoAfterAReopen) {
+  // Around the real time: only there the writer looks ahead instead of at the whole ring.
+  const int64_t now = std::time(nullptr) / kStripeSec * kStripeSec;
+  for (SeriesId s = 0; s < 40; ++s) {
+    ASSERT_TRUE(Write(s, Smooth(now - kStripeSec, 32)).ok());
+    ASSERT_TRUE(Write(s, Smooth(now, 8)).ok());
+    if (s % 3 != 0) continue;
+    ASSERT_TRUE(Write(s, {{now + kStripeSec + 10, 77}}).ok());
+  }
+  ASSERT_TRUE(Reopen().ok());
+  for (SeriesId s = 0; s < 40; ++s) ASSERT_TRUE(Write(s, Noise(now, 32, s)).ok());
+  for (SeriesId s = 0; s < 40; ++s) {
+    EXPECT_EQ(ReadOne(s, now), Noise(now, 1, s)[0].value);
+    EXPECT_EQ(ReadOne(s, now - kStripeSec + 10), 1);
+    EXPECT_EQ(std::isnan(ReadOne(s, now + kStripeSec + 10)), s % 3 != 0) << s;
+  }
+}
+
+TEST_F(RingStoreTest, WhatHasExpiredIsGivenBackAndNothingElse) {
+  // Series 0..29 live, the others die after the first stripe.
+  uint64_t allocated_max = 0;
+  for (int64_t stripe = 0; stripe < 20; ++stripe) {
+    const int64_t begin = kT0 + stripe * kStripeSec;
+    for (SeriesId s = 0; s < (stripe == 0 ? 200 : 30); ++s)
+      ASSERT_TRUE(Write(s, Smooth(begin, 32)).ok());
+    const int64_t now = begin + kStripeSec - kStep;
+    ASSERT_TRUE(store_->PunchExpired(now).ok());
+    for (SeriesId s = 0; s < 30; s += 7) {
+      for (int64_t at = std::max(kT0, now - 95 * kStep); at <= now; at += kStep)
+        ASSERT_EQ(ReadOne(s, at), static_cast<double>((at - kT0) / kStep % 32 % 7)) << s;
+    }
+    uint64_t allocated = 0;
+    for (const RingStoreUsage& usage : store_->Usage()) allocated += usage.allocated_bytes;
+    if (stripe < 8) allocated_max = std::max(allocated_max, allocated);
+    if (stripe == 8) {
+      ASSERT_TRUE(Reopen().ok());
+    } else if (stripe > 8) {
+      EXPECT_LT(allocated, allocated_max);
+    }
+  }
+  EXPECT_GT(Counter("shoal_ring_stripes_punched_total"), 0u);
+  EXPECT_TRUE(std::isnan(ReadOne(100, kT0)));
+  EXPECT_THAT(store_->Verify(), IsEmpty());
+}
+
+TEST_F(RingStoreTest, AWrongClockDestroysNothing) {
+  const int64_t last = kT0 + 90 * kStep;
+  ASSERT_TRUE(Write(1, Smooth(kT0, 91)).ok());
+  ASSERT_TRUE(store_->PunchExpired(last + 10'000'000).ok());
+  EXPECT_EQ(ReadOne(1, kT0), 0);
+  ASSERT_TRUE(Reopen().ok());
+  // Nothing was written since: the clock may be wrong.
+  ASSERT_TRUE(store_->PunchExpired(last + 10'000'000).ok());
+  EXPECT_EQ(ReadOne(1, kT0), 0);
+  EXPECT_EQ(Counter("shoal_ring_stripes_punched_total"), 0u);
+}
+
+TEST_F(RingStoreTest, JournalTakesNoMoreThanWhatIsKnown) {
+  ASSERT_TRUE(Write(1, Noise(kT0, 32, 9)).ok());  // a slot of a large class
+  const uint64_t before = Counter("shoal_ring_journal_bytes_total");
+  ASSERT_TRUE(Write(1, {{kT0 + kStripeSec, 5}}).ok());
+  EXPECT_LT(Counter("shoal_ring_journal_bytes_total") - before, 170u);
 }
 
 TEST_F(RingStoreTest, ManySeriesOfManyKindsAgreeWithAReference) {
