@@ -35,6 +35,7 @@ void BM_EngineWrite(benchmark::State& state) {
   options.schemas =
       *SchemaRules::Parse("[all]\npattern = .*\nretentions = 10s:6h,60s:7d,600s:365d\n", "bench");
   options.write_buffer_bytes_max = int64_t{4} << 30;
+  options.wal_bytes_max = int64_t{16} << 30;
   options.flush_interval_ms = 86'400'000;
   auto engine = Engine::Open(std::move(options));
   if (!engine.ok()) {

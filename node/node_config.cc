@@ -49,6 +49,7 @@ void GetStorage(Config* config, EngineOptions* engine) {
                                               : WalSync::kNever;
   config->GetDurationMs("storage.wal_sync_interval", &engine->wal_sync_interval_ms, 1, 3'600'000);
   config->GetBytes("storage.wal_segment_bytes", &engine->wal_segment_bytes, 1 << 20, 4LL << 30);
+  config->GetBytes("storage.wal_bytes_max", &engine->wal_bytes_max, 4 << 20, kTiB);
   config->GetBytes("storage.write_buffer_bytes_max", &engine->write_buffer_bytes_max, 1 << 20,
                    kTiB);
   config->GetDurationMs("storage.flush_interval", &engine->flush_interval_ms, 100, 86'400'000);

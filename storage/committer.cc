@@ -22,7 +22,9 @@ constexpr uint64_t kGroupBytesMax = 16 << 20;
 // A batch is one record of the log, which holds 64 MiB.
 constexpr size_t kBatchPointsMax = 2 << 20;
 constexpr size_t kSeriesPerRecord = 4096;
+constexpr size_t kSeriesAhead = 16;  // whose index entries are fetched from memory
 constexpr auto kRetryInterval = std::chrono::seconds(1);
+constexpr auto kStallLogInterval = std::chrono::seconds(30);
 
 uint64_t BatchBytes(const WriteBatch& batch) {
   return batch.series.size() * (sizeof(SeriesId) + sizeof(int64_t) + sizeof(double)) + 256;
@@ -33,6 +35,7 @@ uint64_t BatchBytes(const WriteBatch& batch) {
 Committer::Committer(Options options, SegmentedLog* wal, MetricIndex* index, WriteBuffer* buffer)
     : options_(std::move(options)), wal_(wal), index_(index), buffer_(buffer) {
   last_sync_ = steady_clock::now();
+  flush_at_bytes_ = static_cast<uint64_t>(options_.write_buffer_bytes_max) * 2 / 5;
   MetricRegistry* const metrics = options_.metrics;
   if (metrics == nullptr) return;
   points_counter_ =
@@ -49,6 +52,10 @@ Committer::Committer(Options options, SegmentedLog* wal, MetricIndex* index, Wri
   buffer_bytes_gauge_ =
       metrics->AddGauge("shoal_node_write_buffer_bytes", "Memory of these points");
   read_only_gauge_ = metrics->AddGauge("shoal_node_read_only", "1 while writes are refused");
+  stalls_counter_ = metrics->AddCounter("shoal_node_write_stalls_total",
+                                        "Batches that waited for room in buffer or log");
+  stall_ms_counter_ =
+      metrics->AddCounter("shoal_node_write_stall_milliseconds_total", "How long they waited");
   series_gauge_ = metrics->AddGauge("shoal_node_series", "Series in the index");
   sync_seconds_ =
       metrics->AddHistogram("shoal_node_wal_sync_seconds", "Duration of the WAL's fdatasync",
@@ -92,9 +99,13 @@ void Committer::Write(WriteBatch batch, std::function<void(WriteResult)> done) {
   }
   {
     MutexLock lock(&mu_);
-    while (!stopping_ && read_only_reason_.empty() &&
-           (buffer_->bytes() >= static_cast<uint64_t>(options_.write_buffer_bytes_max) ||
-            (queued_bytes_ > 0 && queued_bytes_ + bytes > kQueuedBytesMax))) {
+    // Others that waited may have filled the queue meanwhile.
+    for (;;) {
+      WaitForFlush();
+      if (stopping_ || !read_only_reason_.empty() || queued_bytes_ == 0 ||
+          queued_bytes_ + bytes <= kQueuedBytesMax) {
+        break;
+      }
       room_.Wait(&mu_);
     }
     if (stopping_) {
@@ -109,6 +120,38 @@ void Committer::Write(WriteBatch batch, std::function<void(WriteResult)> done) {
     }
   }
   done(std::move(refused));
+}
+
+void Committer::WaitForFlush() {
+  const auto full = [&] {
+    return buffer_->bytes() >= static_cast<uint64_t>(options_.write_buffer_bytes_max) ||
+           wal_bytes_.load(std::memory_order_relaxed) >=
+               static_cast<uint64_t>(options_.wal_bytes_max);
+  };
+  if (!full()) return;
+  const auto start = steady_clock::now();
+  if (start >= next_stall_log_) {
+    next_stall_log_ = start + kStallLogInterval;
+    LogWarning("engine", "writes wait for the flush: the buffer holds ", buffer_->bytes(), " of ",
+               options_.write_buffer_bytes_max, " bytes, the log ", wal_bytes_.load(), " of ",
+               options_.wal_bytes_max);
+  }
+  if (on_memory_) on_memory_();
+  while (!stopping_ && read_only_reason_.empty() && full()) room_.Wait(&mu_);
+  if (stalls_counter_ == nullptr) return;
+  stalls_counter_->Add();
+  stall_ms_counter_->Add(static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start).count()));
+}
+
+void Committer::AskForFlush() {
+  if (on_memory_ == nullptr) return;
+  const uint64_t wal_bytes = wal_->bytes();
+  wal_bytes_.store(wal_bytes, std::memory_order_relaxed);
+  if (buffer_->active_bytes() >= flush_at_bytes_.load(std::memory_order_relaxed) ||
+      wal_bytes >= static_cast<uint64_t>(options_.wal_bytes_max) / 2) {
+    on_memory_();
+  }
 }
 
 void Committer::Define(SchemaDefinition schema) {
@@ -172,6 +215,13 @@ void Committer::RunFlushRequest(FlushRequest* request) {
 }
 
 void Committer::NotifyRoom() {
+  // The next round begins while there is room for half as much again as came in during this one: as
+  // late as the disk allows, because a round costs about the same however many points it takes.
+  const uint64_t bytes_max = static_cast<uint64_t>(options_.write_buffer_bytes_max);
+  const uint64_t spare = std::min(bytes_max, buffer_->active_bytes() * 3 / 2);
+  flush_at_bytes_.store(std::clamp(bytes_max - spare, bytes_max * 2 / 5, bytes_max * 4 / 5),
+                        std::memory_order_relaxed);
+  wal_bytes_.store(wal_->bytes(), std::memory_order_relaxed);
   MutexLock lock(&mu_);
   room_.SignalAll();
   if (buffer_bytes_gauge_ != nullptr) {
@@ -210,6 +260,7 @@ Committer::Group Committer::TakeGroup() {
 }
 
 void Committer::Run() {
+  AskForFlush();  // what the last life has left may be much already
   for (;;) {
     Group group;
     FlushRequest* request = nullptr;
@@ -252,48 +303,67 @@ void Committer::Run() {
 }
 
 void Committer::Accept(Group* group) {
-  const int64_t now = options_.clock->NowSec();
-  const int64_t newest = now + options_.future_sec_max;
   if (accepted_.size() < group->items.size()) accepted_.resize(group->items.size());
   for (size_t i = 0; i < group->items.size(); ++i) {
-    Item& item = group->items[i];
+    WriteBatch& batch = group->items[i].batch;
     WalBatch& accepted = accepted_[i];
-    accepted.Clear();
-    const size_t count = item.batch.series.size();
-    accepted.series.reserve(count);
-    accepted.timestamps_sec.reserve(count);
-    accepted.values.reserve(count);
-    SeriesId last = kNoSeries;
-    const SeriesSchema* schema = nullptr;
-    for (size_t p = 0; p < count; ++p) {
-      const SeriesId series = item.batch.series[p];
-      const int64_t timestamp = item.batch.timestamps_sec[p];
-      const auto refuse = [&](RefusalReason reason) {
-        item.result.refused.push_back({static_cast<uint32_t>(p), reason});
-        if (Counter* counter = refused_counters_[static_cast<size_t>(reason)]) counter->Add();
-      };
-      if (series == kNoSeries) {
-        refuse(RefusalReason::kSeriesLimit);
-        continue;
+    accepted.series = std::move(batch.series);
+    accepted.timestamps_sec = std::move(batch.timestamps_sec);
+    accepted.values = std::move(batch.values);
+    AcceptPoints(&accepted, &group->items[i].result);
+  }
+}
+
+void Committer::AcceptPoints(WalBatch* batch, WriteResult* result) {
+  const int64_t now = options_.clock->NowSec();
+  const int64_t newest = now + options_.future_sec_max;
+  const size_t count = batch->series.size();
+  const auto refuse = [&](size_t point, RefusalReason reason) {
+    result->refused.push_back({static_cast<uint32_t>(point), reason});
+    if (Counter* counter = refused_counters_[static_cast<size_t>(reason)]) counter->Add();
+  };
+  size_t kept = 0;
+  SeriesId last = kNoSeries;
+  const SeriesSchema* schema = nullptr;
+  // Neighbours mostly have the same time and step: one division for all of them.
+  int64_t last_time = 0;
+  int64_t last_step = 1;
+  int64_t aligned = 0;
+  for (size_t p = 0; p < count; ++p) {
+    if (p + kSeriesAhead < count && batch->series[p + kSeriesAhead] != kNoSeries)
+      index_->Prefetch(batch->series[p + kSeriesAhead]);
+    const SeriesId series = batch->series[p];
+    const int64_t timestamp = batch->timestamps_sec[p];
+    if (series == kNoSeries) {
+      refuse(p, RefusalReason::kSeriesLimit);
+      continue;
+    }
+    if (series != last) {
+      last = series;
+      schema = index_->SchemaOf(series);
+    }
+    if (schema == nullptr) {
+      // Deleted since it was resolved.
+      refuse(p, RefusalReason::kBadName);
+    } else if (timestamp > newest) {
+      refuse(p, RefusalReason::kTooFarAhead);
+    } else if (timestamp < 0 || now - timestamp >= schema->archives.back().retention_sec()) {
+      refuse(p, RefusalReason::kTooOld);
+    } else if (!std::isnan(batch->values[p])) {  // NaN is "no value": nothing to store
+      const int64_t step = schema->archives.front().step_sec;
+      if (timestamp != last_time || step != last_step) {
+        last_time = timestamp;
+        last_step = step;
+        aligned = AlignDown(timestamp, step);
       }
-      if (series != last) {
-        last = series;
-        schema = index_->SchemaOf(series);
-      }
-      if (schema == nullptr) {
-        // Deleted since it was resolved.
-        refuse(RefusalReason::kBadName);
-      } else if (timestamp > newest) {
-        refuse(RefusalReason::kTooFarAhead);
-      } else if (timestamp < 0 || now - timestamp >= schema->archives.back().retention_sec()) {
-        refuse(RefusalReason::kTooOld);
-      } else if (!std::isnan(item.batch.values[p])) {  // NaN is "no value": nothing to store
-        accepted.series.push_back(series);
-        accepted.timestamps_sec.push_back(AlignDown(timestamp, schema->archives.front().step_sec));
-        accepted.values.push_back(item.batch.values[p]);
-      }
+      batch->series[kept] = series;
+      batch->timestamps_sec[kept] = aligned;
+      batch->values[kept++] = batch->values[p];
     }
   }
+  batch->series.resize(kept);
+  batch->timestamps_sec.resize(kept);
+  batch->values.resize(kept);
 }
 
 absl::Status Committer::CheckSpace() {
@@ -470,11 +540,7 @@ void Committer::Finish(Group* group) {
     finished_.SignalAll();
   }
   for (Item& item : group->items) item.done(std::move(item.result));
-  // A good half of the memory for each generation.
-  if (on_memory_ &&
-      buffer_->active_bytes() >= static_cast<uint64_t>(options_.write_buffer_bytes_max) * 2 / 5) {
-    on_memory_();
-  }
+  AskForFlush();
 }
 
 }  // namespace shoal

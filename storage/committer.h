@@ -36,7 +36,9 @@ class Committer {
     std::string dir;                    // whose free space counts
     WalSync wal_sync = WalSync::kAlways;
     int64_t wal_sync_interval_ms = 1000;
+    // Past either one batches wait for the flush.
     int64_t write_buffer_bytes_max = 0;
+    int64_t wal_bytes_max = 0;
     int64_t future_sec_max = 0;
     int64_t disk_reserve_bytes = 0;
   };
@@ -71,9 +73,10 @@ class Committer {
   // flushing one. Every point of a record before *position is in that generation. `deleted`: added
   // to.
   absl::Status BeginFlush(LogPosition* position, std::vector<Deleted>* deleted);
-  // The write buffer has got smaller.
+  // A flush round has ended: buffer and log have got smaller.
   void NotifyRoom();
-  // Called (on the commit thread) when the active generation asks to be flushed; set before Start.
+  // Called when buffer or log ask for a flush round, on the commit thread or a writer's, under a
+  // lock; set before Start.
   void OnMemory(std::function<void()> wake) { on_memory_ = std::move(wake); }
 
   uint64_t points_written() const { return points_written_.load(std::memory_order_relaxed); }
@@ -112,6 +115,11 @@ class Committer {
   // The accepted points of all items as WAL batches (accepted_[i] is items[i]'s), the others as
   // refusals.
   void Accept(Group* group);
+  // Takes what is refused out of the batch, in place.
+  void AcceptPoints(WalBatch* batch, WriteResult* result);
+  // Blocks while buffer or log are full: back-pressure.
+  void WaitForFlush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AskForFlush();
   absl::Status CheckSpace();
   absl::Status LogGroup(const Group& group);
   absl::Status LogGroupOnce(const Group& group);
@@ -130,8 +138,12 @@ class Committer {
   std::function<void()> on_memory_;
 
   std::atomic<uint64_t> points_written_{0};
-  Counter* points_counter_ = nullptr;  // the metrics are null without a registry
-  Counter* refused_counters_[5] = {};  // by RefusalReason
+  Counter* points_counter_ = nullptr;        // the metrics are null without a registry
+  Counter* refused_counters_[5] = {};        // by RefusalReason
+  std::atomic<uint64_t> flush_at_bytes_{0};  // of the active generation
+  std::atomic<uint64_t> wal_bytes_{0};       // after the last group or round
+  Counter* stalls_counter_ = nullptr;
+  Counter* stall_ms_counter_ = nullptr;
   Gauge* wal_bytes_gauge_ = nullptr;
   Gauge* buffer_points_gauge_ = nullptr;
   Gauge* buffer_bytes_gauge_ = nullptr;
@@ -154,6 +166,7 @@ class Committer {
   CondVar finished_;  // deletions and flush requests
   std::deque<Item> items_ ABSL_GUARDED_BY(mu_);
   uint64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  std::chrono::steady_clock::time_point next_stall_log_ ABSL_GUARDED_BY(mu_);
   std::vector<SchemaDefinition> schemas_ ABSL_GUARDED_BY(mu_);
   std::vector<SeriesDefinition> series_ ABSL_GUARDED_BY(mu_);
   std::vector<Deletion*> deletions_ ABSL_GUARDED_BY(mu_);

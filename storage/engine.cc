@@ -147,6 +147,7 @@ absl::Status EngineImpl::Init() {
   commit.wal_sync = options_.wal_sync;
   commit.wal_sync_interval_ms = options_.wal_sync_interval_ms;
   commit.write_buffer_bytes_max = options_.write_buffer_bytes_max;
+  commit.wal_bytes_max = options_.wal_bytes_max;
   commit.future_sec_max = options_.future_sec_max;
   commit.disk_reserve_bytes = options_.disk_reserve_bytes;
   committer_ = std::make_unique<Committer>(std::move(commit), wal_.get(), index_.get(), &buffer_);

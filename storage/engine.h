@@ -42,7 +42,10 @@ struct EngineOptions {
   WalSync wal_sync = WalSync::kAlways;
   int64_t wal_sync_interval_ms = 1000;  // for kInterval
   int64_t wal_segment_bytes = 64 << 20;
-  int64_t write_buffer_bytes_max = 512 << 20;
+  // A flush round begins at half of it, and a restart has about so much to replay at most.
+  int64_t wal_bytes_max = 1 << 30;
+  // Both generations; a flush round begins in time for the rest to take what comes meanwhile.
+  int64_t write_buffer_bytes_max = 320 << 20;
   int64_t flush_interval_ms = 600'000;  // each ring file about this often
   // Points further ahead are refused. Every ring file has room for so much beyond its retention, so
   // that a point from a fast clock never takes the place of one that is still kept: a longer time
@@ -126,9 +129,9 @@ class Engine {
   // The same, waiting.
   WriteResult WriteAndWait(WriteBatch batch);
 
-  // The nodes (branches and leaves) that match, ordered by path. A path may be both. Ends early when
-  // `visit` returns false. `visit` runs under the index's lock: it must be quick and must not call
-  // the engine.
+  // The nodes (branches and leaves) that match, ordered by path. A path may be both. Ends early
+  // when `visit` returns false. `visit` runs under the index's lock: it must be quick and must not
+  // call the engine.
   virtual absl::Status Find(const Glob& glob,
                             absl::FunctionRef<bool(const FoundNode&)> visit) const = 0;
   // The names of all series, ordered.

@@ -1,5 +1,9 @@
 #include "storage/flusher.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -24,6 +28,13 @@ constexpr size_t kSeriesPerWrite = 64 << 10;
 constexpr size_t kSeriesAhead = 8;  // whose points are fetched from memory
 constexpr auto kRetryInterval = std::chrono::seconds(1);
 constexpr uint64_t kCheckpointBytesMax = 64;
+
+// A round's working memory goes back to the system: the next one is minutes away.
+void ReleaseMemory() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
 
 }  // namespace
 
@@ -121,6 +132,7 @@ absl::Status Flusher::Round(const Begin& begin, RollupRunner::When rollups) {
       LogWarning("flusher", "giving back expired stripes: ", punched.message());
     const absl::Status checkpoint = Checkpoint();
     if (status.ok()) status = checkpoint;
+    ReleaseMemory();
   }
   if (failures_counter_ != nullptr) {
     if (!status.ok()) failures_counter_->Add();
@@ -201,8 +213,9 @@ absl::Status Flusher::Checkpoint() {
   // Before the points leave the buffer, so that a failure finds them there in the next round.
   SHOAL_RETURN_IF_ERROR(WriteFileAtomically(options_.fs, options_.checkpoint_path, bytes));
   buffer_->EndFlush();
+  const absl::Status truncated = wal_->TruncateBefore(position_);
   if (room_) room_();
-  return wal_->TruncateBefore(position_);
+  return truncated;
 }
 
 LogPosition ReadCheckpoint(FileSystem* fs, const std::string& path) {

@@ -62,7 +62,7 @@ TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
   const absl::StatusOr<NodeConfig> config = Load(
       absl::StrCat(kMinimal,
                    "[storage]\nwal_sync = \"interval\"\nwal_sync_interval = \"2s\"\n"
-                   "wal_segment_bytes = \"2MiB\"\nwrite_buffer_bytes_max = \"3MiB\"\n"
+                   "wal_segment_bytes = \"2MiB\"\nwal_bytes_max = \"64MiB\"\nwrite_buffer_bytes_max = \"3MiB\"\n"
                    "flush_interval = \"5s\"\nfuture_max = \"2h\"\nseries_max = 7\n"
                    "disk_reserve = \"1MiB\"\n[limits]\nfetch_series_max = 8\nfetch_points_max = 9\n"
                    "query_concurrency_max = 3\nmessage_bytes_max = \"32MiB\"\n"
@@ -72,6 +72,7 @@ TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
   EXPECT_EQ(config->engine.wal_sync, WalSync::kInterval);
   EXPECT_EQ(config->engine.wal_sync_interval_ms, 2000);
   EXPECT_EQ(config->engine.wal_segment_bytes, 2 << 20);
+  EXPECT_EQ(config->engine.wal_bytes_max, 64 << 20);
   EXPECT_EQ(config->engine.write_buffer_bytes_max, 3 << 20);
   EXPECT_EQ(config->engine.flush_interval_ms, 5000);
   EXPECT_EQ(config->engine.future_sec_max, 7200);

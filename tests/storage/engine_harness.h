@@ -47,6 +47,7 @@ struct EngineHarness {
     copy.wal_sync = options.wal_sync;
     copy.wal_sync_interval_ms = options.wal_sync_interval_ms;
     copy.wal_segment_bytes = options.wal_segment_bytes;
+    copy.wal_bytes_max = options.wal_bytes_max;
     copy.write_buffer_bytes_max = options.write_buffer_bytes_max;
     copy.flush_interval_ms = options.flush_interval_ms;
     copy.future_sec_max = options.future_sec_max;

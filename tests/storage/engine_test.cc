@@ -259,6 +259,27 @@ TEST_F(EngineTest, TheBufferBoundsMemoryByFlushing) {
   EXPECT_EQ(h_.Read("m.17", kNow - 2000, kNow).size(), 200u);
 }
 
+TEST_F(EngineTest, TheLogIsBoundedByFlushing) {
+  h_.options.wal_bytes_max = 128 << 10;
+  ASSERT_TRUE(h_.Open().ok());
+  for (int i = 0; i < 200; ++i) {
+    std::vector<std::pair<std::string, Point>> points;
+    for (int s = 0; s < 500; ++s)
+      points.push_back({absl::StrCat("m.", s), {kNow - 10 * i, static_cast<double>(i)}});
+    ASSERT_TRUE(h_.Write(points).ok());
+    // A batch on top of the limit, and the segments' headers.
+    ASSERT_LT(h_.engine->Stats().wal_bytes, (128u << 10) + (16u << 10));
+  }
+  EXPECT_EQ(h_.Read("m.17", kNow - 2000, kNow).size(), 200u);
+  // A log that is over its limit at the start holds nobody up for long.
+  Kill();
+  h_.options.wal_bytes_max = 1 << 10;
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(Write("m.new", {{kNow, 1}}));
+  ASSERT_TRUE(Write("m.new", {{kNow - 10, 1}}));
+  EXPECT_EQ(h_.Read("m.17", kNow - 2000, kNow).size(), 200u);
+}
+
 TEST_F(EngineTest, ReplayStaysWithinTheBuffersBound) {
   for (int i = 0; i < 100; ++i) {
     std::vector<std::pair<std::string, Point>> points;
