@@ -202,10 +202,12 @@ void RuleSet::Aggregate(const Rule& rule, uint32_t pattern, Run* run) const {
   }
 }
 
-void RuleSet::AddSends(const std::vector<uint32_t>& clusters, uint32_t key,
+void RuleSet::AddSends(const std::vector<uint32_t>& clusters, uint32_t ring_key,
                        absl::string_view origin, Run* run) const {
   auto& sends = run->outcome->sends;
   for (const uint32_t c : clusters) {
+    // Only rings look at the key: where a Shoal cluster keeps a series is not for rules to say.
+    const uint32_t key = clusters_[c].kind() == ClusterKind::kRing ? ring_key : run->name;
     const bool is_new = std::none_of(sends.begin(), sends.end(), [&](const RuleOutcome::Send& s) {
       return s.cluster == c && s.name == run->name && s.key == key;
     });

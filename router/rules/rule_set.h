@@ -68,7 +68,7 @@ struct RuleOutcome {
   struct Send {
     uint32_t cluster;
     uint32_t name;  // in names: what the points are called there
-    uint32_t key;   // in names: what is hashed, another name where a rule says "route using"
+    uint32_t key;   // in names: what a ring hashes, another name where a rule says "route using"
   };
   struct Feed {
     uint32_t aggregation;
@@ -129,7 +129,7 @@ class RuleSet {
 
   RuleOutcome Evaluate(absl::string_view name, size_t first_rule,
                        std::vector<std::string>* trace) const;
-  void AddSends(const std::vector<uint32_t>& clusters, uint32_t key, absl::string_view origin,
+  void AddSends(const std::vector<uint32_t>& clusters, uint32_t ring_key, absl::string_view origin,
                 Run* run) const;
   bool Apply(const Rule& rule, std::optional<uint32_t> pattern, Run* run) const;
   bool Rewrite(const Rule& rule, std::optional<uint32_t> pattern, Run* run) const;
