@@ -65,6 +65,8 @@ absl::StatusOr<AggregationRule> ParseRule(absl::string_view file, const CarbonIn
     }
     rule.x_files_factor = factor;
   }
+  // A whisper file has a float: three of ten are less than a factor of 0.3.
+  if (rule.whisper) rule.x_files_factor = static_cast<float>(rule.x_files_factor);
   const size_t columns = AggregateColumns(rule).size();
   if (columns > AggregateColumns::kColumnsMax) {
     return SectionError(file, section.line, section,
