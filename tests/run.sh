@@ -5,6 +5,8 @@
 #   tests/run.sh asan|tsan  the unit tests under AddressSanitizer + UBSan, or ThreadSanitizer
 #   tests/run.sh fuzz [S]   every fuzz target for S seconds (default 30)
 #   tests/run.sh lint       formatting and clang-tidy
+#   tests/run.sh crash      a stop at every change of the disk, and twenty power cuts (root)
+#   tests/run.sh mutants    the storage engine broken in one place after the other: the crash tests must notice
 #   tests/run.sh soak [MIN] the kill test for MIN minutes (default 30)
 # Options: --no-install. Logs of failed system tests stay in build/<preset>/test-logs.
 set -euo pipefail
@@ -51,8 +53,14 @@ case $target in
     git ls-files '*.cc' '*.h' | xargs clang-format --dry-run --Werror
     git ls-files 'base/*.cc' 'storage/*.cc' 'node/*.cc' 'router/*.cc' 'proto/*.cc' 'deploy/*.cc' 'bench/*.cc' |
       xargs -P "$jobs" -n 4 clang-tidy -p build/dev --quiet ;;
+  crash)
+    install build test; build dev
+    SHOAL_CRASH_STEP=1 build/dev/tests/shoal_crash_test
+    build/dev/tests/shoal_system_call_test
+    python3 tests/system/power_cut_test.py --bin build/dev/bin --cycles 20 || [ $? -eq 77 ] ;;
+  mutants) install build test; python3 tests/storage/mutants.py --jobs "$jobs" ;;
   soak)
     install build test; build dev
     python3 tests/system/kill_test.py --bin build/dev/bin --minutes "${2:-30}" ;;
-  *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

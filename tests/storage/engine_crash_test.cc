@@ -83,6 +83,21 @@ void Check(const Model& model, EngineHarness* reopened, const std::string& conte
   }
 }
 
+// Every slot is of a series with a name: else nothing would ever free it.
+void CheckSlots(EngineHarness* reopened, const std::string& context) {
+  std::set<SeriesId> named;
+  reopened->engine->ListNames([&](absl::string_view, SeriesId id) { named.insert(id); })
+      .IgnoreError();
+  for (SchemaId schema = 0; schema < 3; ++schema) {
+    for (uint8_t archive = 0; archive < 3; ++archive) {
+      for (const SeriesId id : reopened->engine->rings().SeriesIn({schema, archive})) {
+        EXPECT_EQ(named.count(id), 1u)
+            << context << ": slots of series " << id << " without a name";
+      }
+    }
+  }
+}
+
 class Script {
  public:
   Script(EngineHarness* harness, uint64_t seed) : harness_(harness), random_(seed) {}
@@ -208,6 +223,7 @@ struct Stop {
     if (::testing::Test::HasFailure()) return;
     // From the ring files, and from what is durable of them.
     ASSERT_TRUE(reopened.engine->Flush().ok()) << context;
+    CheckSlots(&reopened, context);
     if (verify) {
       EXPECT_TRUE(reopened.engine->rings().Verify().empty()) << context;
     }
