@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/config.h"
 #include "base/status_macros.h"
 
@@ -57,7 +58,27 @@ void GetStorage(Config* config, EngineOptions* engine) {
   config->GetDurationMs("storage.future_max", &future_ms, 0, int64_t{10} * 366 * 86'400'000);
   engine->future_sec_max = future_ms / 1000;
   config->GetInt("storage.series_max", &engine->series_max, 1, 4'000'000'000);
+  config->GetInt("storage.series_creations_per_sec", &engine->series_creations_per_sec, 0,
+                 1'000'000'000);
   config->GetBytes("storage.disk_reserve", &engine->disk_reserve_bytes, 0, kTiB);
+}
+
+void GetSeriesLimits(Config* config, std::vector<SeriesLimit>* limits) {
+  const size_t count = config->TableCount("series_limit");
+  for (size_t i = 0; i < count; ++i) {
+    const std::string table = absl::StrCat("series_limit.", i, ".");
+    if (i >= SeriesLimits::kPrefixesMax) {
+      config->Fail(table + "prefix",
+                   absl::StrCat("more than ", SeriesLimits::kPrefixesMax, " prefixes"));
+      return;
+    }
+    SeriesLimit limit;
+    config->Require(table + "prefix");
+    config->GetString(table + "prefix", &limit.prefix);
+    config->GetInt(table + "series_max", &limit.series_max, 1, 4'000'000'000);
+    config->GetInt(table + "creations_per_sec", &limit.creations_per_sec, 1, 1'000'000'000);
+    limits->push_back(std::move(limit));
+  }
 }
 
 void GetLimits(Config* config, NodeLimits* limits) {
@@ -67,6 +88,7 @@ void GetLimits(Config* config, NodeLimits* limits) {
   config->GetInt("limits.query_concurrency_max", &limits->query_concurrency_max, 1, 1024);
   config->GetBytes("limits.message_bytes_max", &limits->message_bytes_max, 16 << 20, 256 << 20);
   config->GetInt("limits.write_streams_max", &limits->write_streams_max, 1, 10'000);
+  config->GetDurationMs("limits.refused_retry", &limits->refused_retry_ms, 100, 86'400'000);
   config->GetBytes("limits.write_inflight_bytes_max", &limits->write_inflight_bytes_max, 1 << 20,
                    4LL << 30);
 }
@@ -92,6 +114,7 @@ absl::StatusOr<NodeConfig> LoadNodeConfig(const CommandLine& command_line) {
   GetListen(&config, "listen.http", &node.http_listen);
   config.GetChoice("log.level", &node.log_level, {"debug", "info", "warning", "error"});
   GetStorage(&config, &node.engine);
+  GetSeriesLimits(&config, &node.engine.series_limits);
   GetLimits(&config, &node.limits);
 
   std::string schemas;

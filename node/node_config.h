@@ -19,6 +19,8 @@ struct NodeLimits {
   int64_t write_streams_max = 256;
   // Of batches of one stream that are not acknowledged yet; past it the stream is not read.
   int64_t write_inflight_bytes_max = 64 << 20;
+  // A name that a limit refused is tried again this often while points of it come.
+  int64_t refused_retry_ms = 30'000;
 };
 
 struct NodeConfig {

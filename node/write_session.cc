@@ -25,6 +25,7 @@ WriteSession::WriteSession(Engine* engine, const NodeLimits& limits, WriteMetric
     : engine_(engine),
       inflight_bytes_max_(static_cast<size_t>(limits.write_inflight_bytes_max)),
       metrics_(metrics),
+      retry_interval_(std::chrono::milliseconds(limits.refused_retry_ms)),
       state_(std::make_shared<State>()) {}
 
 WriteSession::~WriteSession() { WaitForEngine(); }
@@ -34,22 +35,33 @@ void WriteSession::WaitForEngine() {
   while (state_->in_engine > 0) state_->changed.Wait(&state_->mu);
 }
 
+absl::StatusOr<uint32_t> WriteSession::ResolveRef(uint32_t ref, absl::string_view name) {
+  const absl::StatusOr<SeriesId> series = engine_->Resolve(name);
+  if (series.ok()) {
+    refused_names_.erase(ref);
+    return *series;
+  }
+  switch (series.status().code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return RefDictionary::RefusalEntry(RefusalReason::kBadName);
+    case absl::StatusCode::kResourceExhausted:
+      if (refused_names_.size() < kRefusedNamesMax || refused_names_.contains(ref)) {
+        refused_names_[ref] = {std::string(name),
+                               std::chrono::steady_clock::now() + retry_interval_};
+      }
+      return RefDictionary::RefusalEntry(RefusalReason::kSeriesLimit);
+    default:
+      return Annotate(series.status(), "the node cannot take new series now");
+  }
+}
+
 absl::Status WriteSession::Define(const v1::PointBatch& batch) {
   for (int i = 0; i < batch.defined_refs_size(); ++i) {
     const uint32_t ref = batch.defined_refs(i);
-    absl::StatusOr<SeriesId> series = engine_->Resolve(batch.defined_names(i));
-    uint32_t entry = RefDictionary::kUndefined;
-    if (series.ok()) {
-      entry = *series;
-    } else if (series.status().code() == absl::StatusCode::kInvalidArgument) {
-      entry = RefDictionary::RefusalEntry(RefusalReason::kBadName);
-    } else if (series.status().code() == absl::StatusCode::kResourceExhausted) {
-      entry = RefDictionary::RefusalEntry(RefusalReason::kSeriesLimit);
-    } else {
-      return Annotate(series.status(), "the node cannot take new series now");
-    }
+    SHOAL_ASSIGN_OR_RETURN(const uint32_t entry, ResolveRef(ref, batch.defined_names(i)));
     const uint32_t before = dictionary_.Find(ref);
-    if (before != RefDictionary::kUndefined && before != entry) {
+    const bool was_refused = before == RefDictionary::RefusalEntry(RefusalReason::kSeriesLimit);
+    if (before != RefDictionary::kUndefined && before != entry && !was_refused) {
       metrics_->bad_batches->Add();
       return absl::InvalidArgumentError(
           absl::StrCat("batch ", batch.sequence(), " defines ref ", ref, " as something else"));
@@ -62,6 +74,18 @@ absl::Status WriteSession::Define(const v1::PointBatch& batch) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint32_t> WriteSession::TryRefusedAgain(uint32_t ref, uint32_t entry) {
+  const auto refused = refused_names_.find(ref);
+  if (refused == refused_names_.end() ||
+      std::chrono::steady_clock::now() < refused->second.next_try) {
+    return entry;
+  }
+  const std::string name = refused->second.name;
+  SHOAL_ASSIGN_OR_RETURN(const uint32_t again, ResolveRef(ref, name));
+  dictionary_.Define(ref, again);  // its page is there
+  return again;
+}
+
 absl::Status WriteSession::Translate(const v1::PointBatch& batch, WriteBatch* to,
                                      Pending* pending) {
   const size_t count = static_cast<size_t>(batch.refs_size());
@@ -71,7 +95,10 @@ absl::Status WriteSession::Translate(const v1::PointBatch& batch, WriteBatch* to
   to->series.resize(count);
   bool any_refused = false;
   for (size_t i = 0; i < count; ++i) {
-    const uint32_t entry = dictionary_.Find(refs[i]);
+    uint32_t entry = dictionary_.Find(refs[i]);
+    if (!RefDictionary::IsSeries(entry) && entry != RefDictionary::kUndefined) {
+      SHOAL_ASSIGN_OR_RETURN(entry, TryRefusedAgain(refs[i], entry));
+    }
     to->series[i] = entry;
     if (RefDictionary::IsSeries(entry)) continue;
     if (entry == RefDictionary::kUndefined) {
@@ -163,6 +190,12 @@ absl::Status WriteSession::Accept(const v1::PointBatch& batch) {
 void WriteSession::OnWritten(State* state, uint64_t sequence, WriteResult result) {
   MutexLock lock(&state->mu);
   --state->in_engine;
+  for (const Refusal& refusal : result.refused) {
+    if (refusal.reason != RefusalReason::kSeriesGone || !result.status.ok()) continue;
+    // The router sends the batch again on a new stream, whose names are resolved anew: the point
+    // then begins a fresh series.
+    result.status = absl::UnavailableError("a series of the stream was deleted");
+  }
   if (!result.status.ok()) {
     state->failed_sequence = std::min(state->failed_sequence, sequence);
     if (state->failure.ok()) state->failure = result.status;

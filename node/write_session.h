@@ -5,9 +5,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/mutex.h"
 #include "node/node_config.h"
 #include "node/ref_dictionary.h"
@@ -82,6 +86,10 @@ class WriteSession {
   };
 
   absl::Status Define(const v1::PointBatch& batch);
+  // What the engine says of a name; a name that is refused for now is kept, to be tried again.
+  absl::StatusOr<uint32_t> ResolveRef(uint32_t ref, absl::string_view name);
+  // The ref's entry, after another try when it is time for one.
+  absl::StatusOr<uint32_t> TryRefusedAgain(uint32_t ref, uint32_t entry);
   // Translates refs; points whose ref is refused go to pending->refused.
   absl::Status Translate(const v1::PointBatch& batch, WriteBatch* to, Pending* pending);
   absl::Status AwaitRoom(size_t bytes);
@@ -92,6 +100,14 @@ class WriteSession {
   WriteMetrics* const metrics_;
   // The reader's own.
   RefDictionary dictionary_;
+  // Names that a limit refused. What has no room here stays refused until the router comes again.
+  struct RefusedName {
+    std::string name;
+    std::chrono::steady_clock::time_point next_try;
+  };
+  static constexpr size_t kRefusedNamesMax = 1 << 20;
+  absl::flat_hash_map<uint32_t, RefusedName> refused_names_;
+  const std::chrono::steady_clock::duration retry_interval_;
   uint64_t last_sequence_ = 0;
   const std::shared_ptr<State> state_;
 };

@@ -343,8 +343,7 @@ void Committer::AcceptPoints(WalBatch* batch, WriteResult* result) {
       schema = index_->SchemaOf(series);
     }
     if (schema == nullptr) {
-      // Deleted since it was resolved.
-      refuse(p, RefusalReason::kBadName);
+      refuse(p, RefusalReason::kSeriesGone);
     } else if (timestamp > newest) {
       refuse(p, RefusalReason::kTooFarAhead);
     } else if (timestamp < 0 || now - timestamp >= schema->archives.back().retention_sec()) {

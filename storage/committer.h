@@ -139,7 +139,7 @@ class Committer {
 
   std::atomic<uint64_t> points_written_{0};
   Counter* points_counter_ = nullptr;        // the metrics are null without a registry
-  Counter* refused_counters_[5] = {};        // by RefusalReason
+  Counter* refused_counters_[6] = {};        // by RefusalReason
   std::atomic<uint64_t> flush_at_bytes_{0};  // of the active generation
   std::atomic<uint64_t> wal_bytes_{0};       // after the last group or round
   Counter* stalls_counter_ = nullptr;

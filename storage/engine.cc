@@ -31,6 +31,8 @@ const char* RefusalReasonText(RefusalReason reason) {
       return "series_limit";
     case RefusalReason::kBadName:
       return "bad_name";
+    case RefusalReason::kSeriesGone:
+      return "series_gone";
   }
   return "unknown";
 }
@@ -98,6 +100,10 @@ class EngineImpl : public Engine {
   absl::Status Recover();
   void ReserveRingIds();
   void ReportRecovery(double seconds);
+  absl::StatusOr<SchemaId> SchemaFor(const std::vector<Archive>* archives,
+                                     const AggregationRule& aggregation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mu_);
+  void StartLimits();
   absl::Status FlushAll(RollupRunner::When rollups);
   Flusher::Begin CommitterBegin() {
     return [this](LogPosition* position, std::vector<Committer::Deleted>* deleted) {
@@ -121,8 +127,17 @@ class EngineImpl : public Engine {
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Flusher> flusher_;
 
+  std::unique_ptr<SeriesLimits> limits_;
+
+  // What the rules have given, with its id: a storm of new names meets the same few.
+  struct KnownSchema {
+    const std::vector<Archive>* archives;
+    AggregationRule aggregation;
+    SchemaId id;
+  };
   Mutex create_mu_;  // one creation of a series at a time: ids and definitions in the same order
-  Mutex close_mu_;   // held during the whole of Close, I/O included
+  std::vector<KnownSchema> known_schemas_ ABSL_GUARDED_BY(create_mu_);
+  Mutex close_mu_;  // held during the whole of Close, I/O included
   bool closed_ ABSL_GUARDED_BY(close_mu_) = false;
   absl::Status close_status_ ABSL_GUARDED_BY(close_mu_);
 };
@@ -153,10 +168,22 @@ absl::Status EngineImpl::Init() {
   committer_ = std::make_unique<Committer>(std::move(commit), wal_.get(), index_.get(), &buffer_);
   SHOAL_RETURN_IF_ERROR(Recover());
 
+  StartLimits();
   committer_->OnMemory([this] { flusher_->Wake(); });
   committer_->Start();
   flusher_->Start(CommitterBegin(), [this] { committer_->NotifyRoom(); });
   return absl::OkStatus();
+}
+
+void EngineImpl::StartLimits() {
+  limits_ = std::make_unique<SeriesLimits>(
+      SeriesLimit{"", options_.series_max, options_.series_creations_per_sec},
+      options_.series_limits, options_.metrics);
+  limits_->Start(index_->size());
+  if (limits_->has_prefixes()) {
+    index_->VisitNames([this](absl::string_view name, SeriesId) { limits_->AddedToPrefix(name); });
+  }
+  index_->OnRemoved([this](absl::string_view name) { limits_->Removed(name); });
 }
 
 absl::Status EngineImpl::OpenStores() {
@@ -270,22 +297,36 @@ absl::StatusOr<SeriesId> EngineImpl::Resolve(absl::string_view name) {
   if (const NameError error = ValidateName(name); error != NameError::kNone) {
     return absl::InvalidArgumentError(NameErrorText(error));
   }
-  if (CanonicalName(name) != name) {
+  if (IsTagged(name) && CanonicalName(name) != name) {
     return absl::InvalidArgumentError(absl::StrCat("not the canonical form: ", name));
   }
-  const SeriesSchema schema{*options_.schemas.Find(name).archives,
-                            options_.aggregations.Find(name)};
+  const std::vector<Archive>* const archives = options_.schemas.Find(name).archives;
+  const AggregationRule aggregation = options_.aggregations.Find(name);
   MutexLock lock(&create_mu_);
   if (const SeriesId known = index_->Find(name); known != kNoSeries) return known;
-  if (index_->size() >= static_cast<uint64_t>(options_.series_max)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("this node holds ", options_.series_max, " series, its limit"));
+  if (index_->full()) return absl::ResourceExhaustedError("the memory of names is full");
+  SHOAL_RETURN_IF_ERROR(limits_->Admit(name, std::chrono::steady_clock::now()));
+  const absl::StatusOr<SchemaId> schema = SchemaFor(archives, aggregation);
+  if (!schema.ok()) {
+    limits_->Removed(name);
+    return schema.status();
   }
+  const SeriesId id = index_->Create(name, *schema);
+  committer_->Define(SeriesDefinition{id, *schema, std::string(name)});
+  return id;
+}
+
+absl::StatusOr<SchemaId> EngineImpl::SchemaFor(const std::vector<Archive>* archives,
+                                               const AggregationRule& aggregation) {
+  // The rules do not change, so that the address tells their archives apart.
+  for (const KnownSchema& known : known_schemas_) {
+    if (known.archives == archives && known.aggregation == aggregation) return known.id;
+  }
+  const SeriesSchema schema{*archives, aggregation};
   bool is_new = false;
-  SHOAL_ASSIGN_OR_RETURN(const SchemaId schema_id, index_->InternSchema(schema, &is_new));
-  if (is_new) committer_->Define(SchemaDefinition{schema_id, schema});
-  const SeriesId id = index_->Create(name, schema_id);
-  committer_->Define(SeriesDefinition{id, schema_id, std::string(name)});
+  SHOAL_ASSIGN_OR_RETURN(const SchemaId id, index_->InternSchema(schema, &is_new));
+  if (is_new) committer_->Define(SchemaDefinition{id, schema});
+  known_schemas_.push_back({archives, aggregation, id});
   return id;
 }
 

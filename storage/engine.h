@@ -21,6 +21,7 @@
 #include "base/stats.h"
 #include "storage/fs/file_system.h"
 #include "storage/ring/ring_store.h"
+#include "storage/series_limits.h"
 #include "storage/series_schema.h"
 
 namespace shoal {
@@ -52,7 +53,9 @@ struct EngineOptions {
   // costs disk.
   int64_t future_sec_max = 3600;
   int64_t series_max = 10'000'000;
-  int64_t disk_reserve_bytes = 64 << 20;  // writes are refused (Unavailable) when less is free
+  int64_t series_creations_per_sec = 0;    // 0: as fast as they come
+  std::vector<SeriesLimit> series_limits;  // by prefix, at most SeriesLimits::kPrefixesMax
+  int64_t disk_reserve_bytes = 64 << 20;   // writes are refused (Unavailable) when less is free
 };
 
 // Why a single point was not taken. Frozen: crosses the wire.
@@ -61,6 +64,7 @@ enum class RefusalReason : uint8_t {
   kTooFarAhead = 2,
   kSeriesLimit = 3,
   kBadName = 4,
+  kSeriesGone = 5,  // deleted since it was resolved: resolve the name again. Stays within the node
 };
 const char* RefusalReasonText(RefusalReason reason);  // "too_old", ...
 
@@ -119,7 +123,7 @@ class Engine {
   static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
 
   // The id of a name (canonical, validated here again); creates the series when new. New series are
-  // in the WAL before the first point that uses them. ResourceExhausted past series_max;
+  // in the WAL before the first point that uses them. ResourceExhausted past a limit: try later;
   // InvalidArgument for a bad name.
   virtual absl::StatusOr<SeriesId> Resolve(absl::string_view name) = 0;
 

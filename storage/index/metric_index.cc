@@ -102,10 +102,14 @@ bool MetricIndex::Restore(const SeriesDefinition& definition) {
 }
 
 void MetricIndex::Remove(SeriesId series) {
-  std::unique_lock lock(mu_);
   std::string name;
-  RemoveLocked(series, &name);
-  if (!name.empty()) changes_.removed.push_back({series, std::move(name)});
+  {
+    std::unique_lock lock(mu_);
+    RemoveLocked(series, &name);
+    if (name.empty()) return;
+    changes_.removed.push_back({series, name});
+  }
+  if (on_removed_) on_removed_(name);
 }
 
 void MetricIndex::ReserveId(SeriesId series) {

@@ -64,6 +64,10 @@ class MetricIndex {
   bool Restore(const SeriesDefinition& definition);
   // The name goes, the id stays dead for ever. No effect when dead already.
   void Remove(SeriesId series);
+  // Called with each name that Remove takes away. Set before other threads come.
+  void OnRemoved(std::function<void(absl::string_view name)> on_removed) {
+    on_removed_ = std::move(on_removed);
+  }
   // Ids up to and including this are never given out.
   void ReserveId(SeriesId series);
 
@@ -151,6 +155,7 @@ class MetricIndex {
   void LevelDbFailed(const absl::Status& why);
 
   const MetricIndexOptions options_;
+  std::function<void(absl::string_view name)> on_removed_;
   IndexReport report_;
   std::unique_ptr<SegmentedLog> series_log_;
   // Only used in Open and Persist. Closed after it failed: memory and series log go on without it,

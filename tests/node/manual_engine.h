@@ -48,6 +48,10 @@ class ManualEngine : public Engine {
     MutexLock lock(&mu_);
     resolve_failures_[name] = std::move(status);
   }
+  void AllowResolve(const std::string& name) {
+    MutexLock lock(&mu_);
+    resolve_failures_.erase(name);
+  }
   // Waits until `count` batches have come in all.
   void AwaitBatches(size_t count) {
     MutexLock lock(&mu_);

@@ -64,9 +64,12 @@ TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
                    "[storage]\nwal_sync = \"interval\"\nwal_sync_interval = \"2s\"\n"
                    "wal_segment_bytes = \"2MiB\"\nwal_bytes_max = \"64MiB\"\nwrite_buffer_bytes_max = \"3MiB\"\n"
                    "flush_interval = \"5s\"\nfuture_max = \"2h\"\nseries_max = 7\n"
+                   "series_creations_per_sec = 6\n"
                    "disk_reserve = \"1MiB\"\n[limits]\nfetch_series_max = 8\nfetch_points_max = 9\n"
                    "query_concurrency_max = 3\nmessage_bytes_max = \"32MiB\"\n"
-                   "write_streams_max = 4\nwrite_inflight_bytes_max = \"5MiB\"\n"),
+                   "write_streams_max = 4\nwrite_inflight_bytes_max = \"5MiB\"\n"
+                   "refused_retry = \"4s\"\n[[series_limit]]\nprefix = \"pod.\"\nseries_max = 11\n"
+                   "[[series_limit]]\nprefix = \"b\"\ncreations_per_sec = 12\n"),
       {"log.level=debug", "listen.grpc=127.0.0.1:1"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->engine.wal_sync, WalSync::kInterval);
@@ -77,6 +80,12 @@ TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
   EXPECT_EQ(config->engine.flush_interval_ms, 5000);
   EXPECT_EQ(config->engine.future_sec_max, 7200);
   EXPECT_EQ(config->engine.series_max, 7);
+  EXPECT_EQ(config->engine.series_creations_per_sec, 6);
+  EXPECT_EQ(config->limits.refused_retry_ms, 4000);
+  ASSERT_EQ(config->engine.series_limits.size(), 2u);
+  EXPECT_EQ(config->engine.series_limits[0].prefix, "pod.");
+  EXPECT_EQ(config->engine.series_limits[0].series_max, 11);
+  EXPECT_EQ(config->engine.series_limits[1].creations_per_sec, 12);
   EXPECT_EQ(config->engine.disk_reserve_bytes, 1 << 20);
   EXPECT_EQ(config->limits.fetch_series_max, 8);
   EXPECT_EQ(config->limits.fetch_points_max, 9);

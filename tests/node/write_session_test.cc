@@ -240,5 +240,45 @@ TEST_F(WriteSessionTest, AfterTheLastBatchThereIsAnEnd) {
   EXPECT_TRUE(session().failure().ok());
 }
 
+TEST_F(WriteSessionTest, ARefusedNameIsTriedAgainLater) {
+  limits_.refused_retry_ms = 0;
+  engine_.FailResolve("full", absl::ResourceExhaustedError("limit"));
+  v1::PointBatch first = Batch(1, {1, 2});
+  Define(1, "full", &first);
+  Define(2, "known", &first);
+  ASSERT_TRUE(session().Accept(first).ok());
+  EXPECT_EQ(engine_.batch(0).series.size(), 1u);  // the known one loses nothing
+  engine_.Complete(0);
+  EXPECT_EQ(Ack().refused.size(), 1u);
+  engine_.AllowResolve("full");
+  ASSERT_TRUE(session().Accept(Batch(2, {1, 2})).ok());
+  EXPECT_EQ(engine_.batch(1).series.size(), 2u);
+  engine_.Complete(1);
+  EXPECT_THAT(Ack().refused, IsEmpty());
+}
+
+TEST_F(WriteSessionTest, ARefusedNameIsNotTriedAgainAtOnce) {
+  engine_.FailResolve("full", absl::ResourceExhaustedError("limit"));
+  v1::PointBatch first = Batch(1, {1});
+  Define(1, "full", &first);
+  ASSERT_TRUE(session().Accept(first).ok());
+  engine_.AllowResolve("full");
+  ASSERT_TRUE(session().Accept(Batch(2, {1})).ok());
+  EXPECT_EQ(engine_.batch_count(), 0u);
+  EXPECT_EQ(Ack().refused.size(), 1u);
+  EXPECT_EQ(Ack().refused.size(), 1u);
+}
+
+TEST_F(WriteSessionTest, APointOfADeletedSeriesEndsTheStreamUnacknowledged) {
+  v1::PointBatch first = Batch(1, {1, 1});
+  Define(1, "a", &first);
+  ASSERT_TRUE(session().Accept(first).ok());
+  WriteResult result;
+  result.refused.push_back({1, RefusalReason::kSeriesGone});
+  engine_.Complete(0, std::move(result));
+  EXPECT_TRUE(NoMoreAcks());
+  EXPECT_TRUE(absl::IsUnavailable(session().failure())) << session().failure();
+}
+
 }  // namespace
 }  // namespace shoal

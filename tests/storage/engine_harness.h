@@ -52,6 +52,8 @@ struct EngineHarness {
     copy.flush_interval_ms = options.flush_interval_ms;
     copy.future_sec_max = options.future_sec_max;
     copy.series_max = options.series_max;
+    copy.series_creations_per_sec = options.series_creations_per_sec;
+    copy.series_limits = options.series_limits;
     copy.disk_reserve_bytes = options.disk_reserve_bytes;
     auto opened = Engine::Open(std::move(copy));
     if (!opened.ok()) return opened.status();

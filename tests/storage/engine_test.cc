@@ -437,5 +437,39 @@ TEST_F(EngineTest, LosingTheIndexFolderLosesNothing) {
   }
 }
 
+TEST_F(EngineTest, PrefixLimitsRefuseNewNamesAndNeverKnownOnes) {
+  h_.options.series_limits = {{"pod.", 3, 0}};
+  ASSERT_TRUE(h_.Open().ok());
+  for (const char* name : {"pod.a", "pod.b", "pod.c"}) {
+    ASSERT_TRUE(h_.Write({{name, {kStartSec, 1}}}).ok());
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(h_.Write({{"pod.d", {kStartSec, 1}}})));
+  EXPECT_TRUE(h_.Write({{"host.d", {kStartSec, 1}}}).ok());
+  // The count is there again after a restart, and room that a deletion makes is used.
+  ASSERT_TRUE(h_.Open().ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(h_.Write({{"pod.d", {kStartSec, 1}}})));
+  EXPECT_TRUE(h_.Write({{"pod.a", {kStartSec - 10, 2}}}).ok());
+  ASSERT_TRUE(h_.engine->Delete("pod.b").ok());
+  EXPECT_TRUE(h_.Write({{"pod.d", {kStartSec, 1}}}).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(h_.Write({{"pod.b", {kStartSec, 1}}})));
+  EXPECT_EQ(h_.Read("pod.a", kStartSec - 20, kStartSec),
+            (EngineHarness::Points{{kStartSec - 10, 2}, {kStartSec, 1}}));
+}
+
+TEST_F(EngineTest, APointForADeletedIdAsksForTheNameAgain) {
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(h_.Write({{"a", {kStartSec, 1}}}).ok());
+  const SeriesId id = h_.Find("a");
+  ASSERT_TRUE(h_.engine->Delete("a").ok());
+  WriteBatch batch;
+  batch.series = {id};
+  batch.timestamps_sec = {kStartSec};
+  batch.values = {1};
+  const WriteResult result = h_.engine->WriteAndWait(std::move(batch));
+  ASSERT_TRUE(result.status.ok());
+  ASSERT_EQ(result.refused.size(), 1u);
+  EXPECT_EQ(result.refused[0].reason, RefusalReason::kSeriesGone);
+}
+
 }  // namespace
 }  // namespace shoal
