@@ -10,7 +10,7 @@ set -euo pipefail
 build=(g++ cmake make ninja-build ccache lld pkg-config git ca-certificates curl
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libleveldb-dev libsnappy-dev
   libboost1.81-dev libre2-dev libxxhash-dev libtomlplusplus-dev rapidjson-dev libspdlog-dev
-  zlib1g-dev libssl-dev tzdata procps iproute2 python3)
+  zlib1g-dev libzstd-dev libssl-dev tzdata procps iproute2 python3)
 agent=(collectd-core)
 test=(libgtest-dev libgmock-dev libbenchmark-dev collectd-core chromium chromium-driver
   graphite-web graphite-carbon carbon-c-relay python3-whisper python3 procps iproute2 curl)

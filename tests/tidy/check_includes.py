@@ -36,6 +36,8 @@ LIBRARIES = {
     "spdlog/": ["base/logging.cc"],
     "grpc": ["proto", "node", "router/forward", "router/main.cc"],
     "google/protobuf/": ["proto", "node", "router"],
+    "zstd.h": ["router/ingest/http_body.cc"],
+    "snappy.h": ["router/ingest/http_body.cc"],
 }
 GENERATED = re.compile(r"^[\w/.]+\.pb\.h$")
 GENERATED_ALLOWED = ["proto", "node", "router"]
