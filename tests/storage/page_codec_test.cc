@@ -254,6 +254,43 @@ TEST(PageCodec, AnySingleBitFlipIsDetected) {
   }
 }
 
+TEST(PageCodec, FewGapsAreListedManyHaveABitmap) {
+  const PageShape shape = FullShape(512);
+  std::vector<double> dense(512, 7.0);
+  const size_t gapless = MeasurePage(shape, dense).bytes;
+  dense[100] = kAbsent;
+  EXPECT_EQ(MeasurePage(shape, dense).bytes, gapless + 4);  // runs of 100 and 411, a gap of 1
+  RoundTrip(shape, dense);
+  for (size_t i = 0; i < 200; ++i) dense[2 * i + 1] = kAbsent;
+  EXPECT_EQ(MeasurePage(shape, dense).bytes, gapless + 62);  // 64 bytes instead of 2
+  RoundTrip(shape, dense);
+}
+
+TEST(PageCodec, MalformedPresenceIsRefused) {
+  const auto accepts = [](int kind, uint16_t count, const std::string& presence) {
+    const PageShape shape{20, 1, 64};
+    std::string page(16, '\0');
+    StoreLE<uint16_t>(page.data() + 12, count);
+    page[14] = static_cast<char>(kind << 4 | 1);
+    page += presence + std::string("\x01\0\0\0\0\0\0\xf8\x3f", 9);
+    std::vector<double> got(shape.cells());
+    return DecodePage(shape, page, absl::MakeSpan(got)).ok();
+  };
+  using std::string;
+  EXPECT_TRUE(accepts(0, 20, string("\0\0", 2)));
+  EXPECT_FALSE(accepts(0, 20, string("\1\0", 2))) << "run leaves the steps";
+  EXPECT_FALSE(accepts(0, 1, string("\x14\0", 2))) << "begins after the steps";
+  EXPECT_TRUE(accepts(1, 3, string("\7\0\0", 3)));
+  EXPECT_FALSE(accepts(1, 4, string("\7\0\0", 3))) << "bits and count";
+  EXPECT_FALSE(accepts(1, 3, string("\3\0\x10", 3))) << "spare bit";
+  EXPECT_TRUE(accepts(2, 5, string("\1\0\2\x0e\3", 5)));
+  EXPECT_FALSE(accepts(2, 5, string("\1\0\2\x0f\3", 5))) << "run leaves the steps";
+  EXPECT_FALSE(accepts(2, 5, string("\1\0\2\x0e\4", 5))) << "run and count";
+  EXPECT_FALSE(accepts(2, 5, string("\1\0\2\x00\3", 5))) << "gap of nothing";
+  EXPECT_FALSE(accepts(2, 5, string("\1\0\0\x02\5", 5))) << "run of nothing";
+  EXPECT_FALSE(accepts(3, 20, string("\0\0", 2))) << "unknown kind";
+}
+
 TEST(PageCodec, BytesWithoutTheirChecksumNeverHarm) {
   std::mt19937_64 random(10);
   const PageShape shape = FullShape(64, 2);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
 #include "storage/page/decimals.h"
 #include "storage/page/integer_blocks.h"
@@ -386,6 +387,44 @@ TEST(Encodings, EachNatureGetsItsEncodingAndSize) {
       EXPECT_LE(static_cast<double>(bytes.size()) / 512, want.bytes_max) << want.name;
     }
   }
+}
+
+// What is on disk stays readable: these bytes are never changed, only added to.
+TEST(Encodings, GoldenBytes) {
+  const auto expect = [](const std::vector<double>& values, const std::string& hex) {
+    EXPECT_EQ(absl::BytesToHexString(Encode(values)), hex);
+    const std::string bytes = absl::HexStringToBytes(hex);
+    absl::string_view rest = bytes;
+    std::vector<double> got(values.size());
+    ASSERT_TRUE(DecodeColumn(&rest, absl::MakeSpan(got))) << hex;
+    for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(Bits(got[i]), Bits(values[i])) << hex;
+  };
+  const double third = 1 / 3.0;
+  expect({1.5, 1.5, 1.5}, "01000000000000f83f");
+  expect({1.2, 0.7, 1.9, 1.1, 0.8, 1.6}, "020100040e054c91");
+  expect({1000, 1003, 1004, 1010, 1013, 1014, 1021, 1024}, "0210d00f00030242050b");
+  expect({1, 4, 9, 16, 25, 36, 49, 64}, "02200206000004");
+  expect({8192, 4096, 40960, 0, 4096, 8192}, "0200300400120a21");
+  expect({third, third + 1e-16, third + 2e-16, third}, "04000402aad5aad5aad5aad57f24");
+  expect({1e300, -1e-300}, "039c7500883ce4377e59f3f8c21f6ea581");
+  std::vector<double> odd;
+  for (int i = 0; i < 12; ++i) odd.push_back(i == 3 ? -0.0 : (i * 7 % 5) / 10.0);
+  expect(odd, "0241010300000000000000800003001039881904");
+  std::vector<double> patched;
+  for (int i = 0; i < 130; ++i) patched.push_back(i == 70 ? 1000 : i % 2);
+  expect(patched, "020002010001aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0246d00f");
+  std::vector<double> mini;
+  for (int i = 0; i < 128; ++i) mini.push_back(i < 64 ? i % 2 : i * 37 % 64 * 1000);
+  expect(
+      mini,
+      "0200010100aaaaaaaaaaaaaaaa100000008890102798b7204ea8de3075b80b409cc83250c3d85960eae8807017f8"
+      "a7803e08cf906518f6a08c2823b0b3384ac0da4871d0075898e02e68bff05578e6007d881310a4983a20cba86130"
+      "f2b888401fc8af5046d8d6606de8037094f82a80bb085290e21879a00f28a0b03638c7c05d48eed084581be0ab68"
+      "42f0d27869");
+  std::vector<double> changes(40, 5);
+  std::fill(changes.begin() + 20, changes.end(), 7);
+  std::fill(changes.begin() + 30, changes.end(), third);
+  expect(changes, "050103140a0300000000000014400000000000001c40555555555555d53f");
 }
 
 // Machines with and without wide vectors write the same bytes and read them alike.
