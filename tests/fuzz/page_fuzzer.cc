@@ -1,18 +1,41 @@
 // page: one byte of shape, then the page. Decoding never reads or writes outside its bytes, and
-// what it accepts survives being encoded again.
+// what it accepts survives being encoded again. The same bytes are also taken as the doubles of a
+// column, which come back bit for bit.
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
+#include "storage/page/encodings.h"
 #include "storage/page/page_codec.h"
 #include "storage/page/size_class.h"
 
+namespace {
+
+void RoundTripColumn(const uint8_t* data, size_t size) {
+  std::vector<double> values(size / sizeof(double));
+  if (values.empty() || values.size() > shoal::kPageStepsMax) return;
+  std::memcpy(values.data(), data, values.size() * sizeof(double));
+  std::vector<char> bytes(shoal::ColumnBytesMax(values.size()));
+  shoal::ColumnSize encoded;
+  SHOAL_CHECK(shoal::EncodeColumn(values, bytes.data(), bytes.size(), &encoded));
+  SHOAL_CHECK(encoded.bytes <= bytes.size());
+  absl::string_view rest(bytes.data(), encoded.bytes);
+  std::vector<double> back(values.size());
+  SHOAL_CHECK(shoal::DecodeColumn(&rest, absl::MakeSpan(back)));
+  SHOAL_CHECK(rest.empty());
+  SHOAL_CHECK(std::memcmp(values.data(), back.data(), values.size() * sizeof(double)) == 0);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
+  RoundTripColumn(data + 1, size - 1);
   shoal::PageShape shape;
   shape.columns = static_cast<uint8_t>(1 + (data[0] & 1));
   shape.steps = 1 + (data[0] >> 1) * 4u;
