@@ -23,8 +23,8 @@ using std::chrono::steady_clock;
 
 // What the ring store gets at once: more makes better use of the journal's sync, and takes more
 // memory there.
-constexpr size_t kPointsPerWrite = 2 << 20;
-constexpr size_t kSeriesPerWrite = 64 << 10;
+constexpr size_t kPointsPerWrite = 1 << 20;
+constexpr size_t kSeriesPerWrite = 32 << 10;
 constexpr size_t kSeriesAhead = 8;  // whose points are fetched from memory
 constexpr auto kRetryInterval = std::chrono::seconds(1);
 constexpr uint64_t kCheckpointBytesMax = 64;

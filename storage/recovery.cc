@@ -100,7 +100,7 @@ absl::Status ReplayWal(const ReplayOptions& options, const SegmentedLog& wal, Me
       continue;
     }
     ++report->wal_records;
-    const uint64_t bytes_max = options.write_buffer_bytes_max / 2;
+    const uint64_t bytes_max = options.write_buffer_bytes_max * 9 / 10;
     if (buffer->bytes() + replay.ahead_points() * kBytesPerPointAhead <= bytes_max) continue;
     replay.Drain();
     if (buffer->bytes() > bytes_max) {

@@ -13,8 +13,10 @@
 namespace shoal {
 
 struct ReplayOptions {
-  LogPosition checkpoint;               // everything before it is in the ring files
-  uint64_t write_buffer_bytes_max = 0;  // a flush is asked for past half of it
+  LogPosition checkpoint;  // everything before it is in the ring files
+  // A flush is asked for near it. Whatever one life had in its buffer fits into the next one's, so
+  // that a restart hardly ever flushes before it serves.
+  uint64_t write_buffer_bytes_max = 0;
 };
 
 // Replays into index and buffer. `flush` runs when memory asks for it: what lies before the

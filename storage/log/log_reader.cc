@@ -4,10 +4,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/coding.h"
+#include "base/logging.h"
 #include "base/status_macros.h"
 #include "storage/log/log_format.h"
 
 namespace shoal {
+namespace {
+
+constexpr uint64_t kDamageLinesMax = 16;  // per reading of a segment
+
+}  // namespace
 
 LogReader::LogReader(const File* file, uint64_t segment, uint64_t offset, uint64_t record_bytes_max)
     : file_(file),
@@ -69,6 +75,9 @@ absl::StatusOr<uint64_t> LogReader::FindFragment(uint64_t from) {
 void LogReader::CountDamage(uint64_t from, uint64_t to) {
   ++report_.damaged_regions;
   report_.damaged_bytes += to - from;
+  if (report_.damaged_regions <= kDamageLinesMax) {
+    LogError("log", file_->path(), ": damaged from offset ", from, " to ", to, ", left out");
+  }
 }
 
 absl::StatusOr<bool> LogReader::Next(uint64_t limit, std::string* record) {

@@ -280,6 +280,34 @@ TEST_F(EngineTest, TheLogIsBoundedByFlushing) {
   EXPECT_EQ(h_.Read("m.17", kNow - 2000, kNow).size(), 200u);
 }
 
+TEST_F(EngineTest, FiftyRestartsInARowTakeNoMoreDisk) {
+  for (int s = 0; s < 100; ++s) {
+    ASSERT_TRUE(Write(absl::StrCat("m.", s), {{kNow, static_cast<double>(s)}}));
+    if (s == 50) {
+      ASSERT_TRUE(h_.engine->Flush().ok());
+    }
+  }
+  Kill();
+  ASSERT_TRUE(h_.Open().ok());
+  const auto files = [&] {
+    std::vector<std::string> names;
+    for (const char* const dir : {"/data", "/data/wal", "/data/ring"}) {
+      const std::vector<std::string> listed = h_.fs.List(dir).value();
+      for (const std::string& name : listed) names.push_back(JoinPath(dir, name));
+    }
+    return names;
+  };
+  const std::vector<std::string> before = files();
+  const uint64_t wal_bytes = h_.engine->Stats().wal_bytes;
+  for (int i = 0; i < 50; ++i) {
+    Kill();
+    ASSERT_TRUE(h_.Open().ok()) << i;
+  }
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(h_.engine->Stats().wal_bytes, wal_bytes);
+  EXPECT_EQ(h_.Read("m.99", kNow - 10, kNow).size(), 1u);
+}
+
 TEST_F(EngineTest, ReplayStaysWithinTheBuffersBound) {
   for (int i = 0; i < 100; ++i) {
     std::vector<std::pair<std::string, Point>> points;
