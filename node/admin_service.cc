@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
+#include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "admin.grpc.pb.h"
 #include "base/logging.h"
+#include "base/metric/glob.h"
 #include "base/mutex.h"
 #include "proto/convert.h"
 #include "storage/usage_report.h"
@@ -78,8 +82,31 @@ class AdminService final : public v1::Admin::Service {
     return ToGrpcStatus(engine.status());
   }
 
+  grpc::Status DeleteSeries(grpc::ServerContext*, const v1::DeleteSeriesRequest* request,
+                            v1::DeleteSeriesResponse* response) override {
+    const absl::StatusOr<Engine*> engine = OpenEngine();
+    if (!engine.ok()) return ToGrpcStatus(engine.status());
+    const absl::StatusOr<Glob> glob = Glob::Compile(request->pattern());
+    if (!glob.ok()) return ToGrpcStatus(glob.status());
+    const int names_max = static_cast<int>(std::min<uint32_t>(request->names_max(), kNamesMax));
+    std::vector<SeriesId> series;
+    absl::Status status = (*engine)->Find(*glob, [&](const FoundNode& node) {
+      if (!node.is_leaf) return true;
+      series.push_back(node.series);
+      if (response->names_size() < names_max) response->add_names(std::string(node.path));
+      return true;
+    });
+    response->set_series(series.size());
+    if (!status.ok() || request->dry_run()) return ToGrpcStatus(status);
+    status = (*engine)->DeleteSeries(series);
+    LogInfo("admin", "deleting the ", series.size(), " series of ",
+            absl::CHexEscape(request->pattern()), " on request: ", status.ToString());
+    return ToGrpcStatus(status);
+  }
+
  private:
   // Of one answer, which must fit into a message.
+  static constexpr uint32_t kNamesMax = 1000;
   static constexpr size_t kPrefixesMax = 10'000;
 
   absl::StatusOr<Engine*> OpenEngine() const {

@@ -60,6 +60,7 @@ void GetStorage(Config* config, EngineOptions* engine) {
   config->GetInt("storage.series_max", &engine->series_max, 1, 4'000'000'000);
   config->GetInt("storage.series_creations_per_sec", &engine->series_creations_per_sec, 0,
                  1'000'000'000);
+  config->GetBool("storage.expire", &engine->expire);
   config->GetBytes("storage.disk_reserve", &engine->disk_reserve_bytes, 0, kTiB);
 }
 

@@ -167,15 +167,22 @@ void Committer::Define(SeriesDefinition series) {
   series_.push_back(std::move(series));
 }
 
-absl::Status Committer::Delete(SeriesId series) {
-  Deletion deletion;
-  deletion.series = series;
+absl::Status Committer::Delete(absl::Span<const SeriesId> series) {
+  std::vector<Deletion> deletions(series.size());
   MutexLock lock(&mu_);
   if (stopping_) return absl::UnavailableError("the storage engine is shutting down");
-  deletions_.push_back(&deletion);
+  for (size_t i = 0; i < series.size(); ++i) {
+    deletions[i].series = series[i];
+    deletions_.push_back(&deletions[i]);
+  }
   work_.Signal();
-  while (!deletion.finished) finished_.Wait(&mu_);
-  return deletion.status;
+  // All of them: the commit thread has their addresses.
+  absl::Status status;
+  for (const Deletion& deletion : deletions) {
+    while (!deletion.finished) finished_.Wait(&mu_);
+    if (status.ok()) status = deletion.status;
+  }
+  return status;
 }
 
 absl::Status Committer::BeginFlush(LogPosition* position, std::vector<Deleted>* deleted) {

@@ -66,8 +66,8 @@ class Committer {
   // New definitions go to the WAL before the batches that are queued later.
   void Define(SchemaDefinition schema);
   void Define(SeriesDefinition series);
-  // Waits until the deletion is durable and applied.
-  absl::Status Delete(SeriesId series);
+  // Waits until the deletions are durable and applied.
+  absl::Status Delete(absl::Span<const SeriesId> series);
 
   // Between two groups: closes the WAL's segment and makes the write buffer's active generation the
   // flushing one. Every point of a record before *position is in that generation. `deleted`: added

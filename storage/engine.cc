@@ -16,6 +16,7 @@
 #include "storage/index/metric_index.h"
 #include "storage/log/segmented_log.h"
 #include "storage/recovery.h"
+#include "storage/series_expirer.h"
 #include "storage/series_reader.h"
 #include "storage/write_buffer.h"
 
@@ -59,6 +60,11 @@ WriteResult Engine::WriteAndWait(WriteBatch batch) {
 
 namespace {
 
+// What one wait for the commit thread deletes.
+constexpr size_t kDeletionsAtOnce = 4096;
+// Of one look for expired series, once per flush round: a thousandth of the time.
+constexpr auto kExpiryBudget = std::chrono::milliseconds(300);
+
 class EngineImpl : public Engine {
  public:
   explicit EngineImpl(EngineOptions options) : options_(std::move(options)) {
@@ -88,6 +94,7 @@ class EngineImpl : public Engine {
     return reader_->Read(series, range, out);
   }
   absl::Status Delete(absl::string_view name) override;
+  absl::Status DeleteSeries(absl::Span<const SeriesId> series) override;
   absl::Status Flush() override;
   absl::Status FlushPoints() override;
   EngineStats Stats() const override;
@@ -104,6 +111,7 @@ class EngineImpl : public Engine {
                                      const AggregationRule& aggregation)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mu_);
   void StartLimits();
+  void ExpireSome();
   absl::Status FlushAll(RollupRunner::When rollups);
   Flusher::Begin CommitterBegin() {
     return [this](LogPosition* position, std::vector<Committer::Deleted>* deleted) {
@@ -128,6 +136,8 @@ class EngineImpl : public Engine {
   std::unique_ptr<Flusher> flusher_;
 
   std::unique_ptr<SeriesLimits> limits_;
+  Mutex expire_mu_;  // held over the expirer's reads and deletions
+  std::unique_ptr<SeriesExpirer> expirer_ ABSL_PT_GUARDED_BY(expire_mu_);
 
   // What the rules have given, with its id: a storm of new names meets the same few.
   struct KnownSchema {
@@ -169,6 +179,10 @@ absl::Status EngineImpl::Init() {
   SHOAL_RETURN_IF_ERROR(Recover());
 
   StartLimits();
+  expirer_ = std::make_unique<SeriesExpirer>(
+      index_.get(), reader_.get(), &buffer_, options_.clock,
+      [this](absl::Span<const SeriesId> series) { return DeleteSeries(series); }, options_.metrics);
+  flusher_->AfterRounds([this] { ExpireSome(); });
   committer_->OnMemory([this] { flusher_->Wake(); });
   committer_->Start();
   flusher_->Start(CommitterBegin(), [this] { committer_->NotifyRoom(); });
@@ -341,7 +355,23 @@ absl::Status EngineImpl::Find(const Glob& glob,
 absl::Status EngineImpl::Delete(absl::string_view name) {
   const SeriesId series = index_->Find(name);
   if (series == kNoSeries) return absl::NotFoundError(absl::StrCat("no series ", name));
-  return committer_->Delete(series);
+  return committer_->Delete({&series, 1});
+}
+
+absl::Status EngineImpl::DeleteSeries(absl::Span<const SeriesId> series) {
+  for (size_t i = 0; i < series.size(); i += kDeletionsAtOnce) {
+    SHOAL_RETURN_IF_ERROR(committer_->Delete(series.subspan(i, kDeletionsAtOnce)));
+  }
+  return absl::OkStatus();
+}
+
+void EngineImpl::ExpireSome() {
+  MutexLock lock(&expire_mu_);
+  if (!options_.expire) return;
+  // Deletions wait for better days while nothing can be written.
+  if (absl::Status status = expirer_->RunSome(kExpiryBudget); !status.ok()) {
+    LogWarning("engine", "expiry: ", status.message());
+  }
 }
 
 absl::Status EngineImpl::FlushAll(RollupRunner::When rollups) {
@@ -351,7 +381,11 @@ absl::Status EngineImpl::FlushAll(RollupRunner::When rollups) {
   return flusher_->Round(CommitterBegin(), rollups);
 }
 
-absl::Status EngineImpl::Flush() { return FlushAll(RollupRunner::When::kAll); }
+absl::Status EngineImpl::Flush() {
+  SHOAL_RETURN_IF_ERROR(FlushAll(RollupRunner::When::kAll));
+  ExpireSome();
+  return absl::OkStatus();
+}
 absl::Status EngineImpl::FlushPoints() { return FlushAll(RollupRunner::When::kWorthwhile); }
 
 EngineStats EngineImpl::Stats() const {

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/metric/glob.h"
 #include "base/metric/series.h"
@@ -53,7 +54,9 @@ struct EngineOptions {
   // costs disk.
   int64_t future_sec_max = 3600;
   int64_t series_max = 10'000'000;
-  int64_t series_creations_per_sec = 0;    // 0: as fast as they come
+  int64_t series_creations_per_sec = 0;  // 0: as fast as they come
+  // Series without a point over their whole retention are removed, a few per flush round.
+  bool expire = true;
   std::vector<SeriesLimit> series_limits;  // by prefix, at most SeriesLimits::kPrefixesMax
   int64_t disk_reserve_bytes = 64 << 20;   // writes are refused (Unavailable) when less is free
 };
@@ -149,6 +152,8 @@ class Engine {
   virtual absl::Status Read(SeriesId series, const FetchRange& range, Series* out) const = 0;
 
   virtual absl::Status Delete(absl::string_view name) = 0;
+  // Durable when OK; ids that are dead already are passed over. On error some may be deleted.
+  virtual absl::Status DeleteSeries(absl::Span<const SeriesId> series) = 0;
 
   // Writes all that is buffered to the ring files, brings rollups up to date, advances the WAL's
   // checkpoint.

@@ -103,7 +103,10 @@ void Flusher::Run() {
     const absl::Status status = Round(begin_, RollupRunner::When::kWorthwhile);
     const auto now = steady_clock::now();
     next = now + std::chrono::milliseconds(options_.flush_interval_ms);
-    if (status.ok()) continue;
+    if (status.ok()) {
+      if (after_round_) after_round_();
+      continue;
+    }
     LogError("flusher",
              "a round failed, its points stay in memory and in the log: ", status.message());
     next = std::min(next, now + std::chrono::duration_cast<steady_clock::duration>(kRetryInterval));

@@ -51,6 +51,8 @@ class Flusher {
   // From then on rounds run by themselves. `begin` and `room` must stay callable until Stop.
   void Start(Begin begin, std::function<void()> room);
   void Stop();
+  // Called on the flusher's thread after each of its own rounds that went well; before Start.
+  void AfterRounds(std::function<void()> after_round) { after_round_ = std::move(after_round); }
   // The buffer wants a round soon. Any thread, quick.
   void Wake();
 
@@ -71,6 +73,7 @@ class Flusher {
   WriteBuffer* const buffer_;
   Begin begin_;
   std::function<void()> room_;
+  std::function<void()> after_round_;
 
   Gauge* wal_bytes_gauge_ = nullptr;
   Gauge* bad_pages_gauge_ = nullptr;

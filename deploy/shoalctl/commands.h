@@ -32,6 +32,7 @@ class CommandArgs {
 
 absl::StatusOr<int> StatusCommand(const std::vector<std::string>& args);
 absl::StatusOr<int> StatsCommand(const std::vector<std::string>& args);
+absl::StatusOr<int> DeleteCommand(const std::vector<std::string>& args);
 absl::StatusOr<int> FlushCommand(const std::vector<std::string>& args);
 absl::StatusOr<int> WhereisCommand(const std::vector<std::string>& args);
 absl::StatusOr<int> VerifyCommand(const std::vector<std::string>& args);

@@ -25,6 +25,8 @@ constexpr char kHelp[] =
     "(100)\n"
     "  flush   --topology FILE [NODE...]       writes what the nodes hold in memory to their ring "
     "files\n"
+    "  delete  --topology FILE PATTERN [NODE...] [--dry-run]\n"
+    "                                          removes the series that match, with their points\n"
     "  verify  --data DIR                      checks every page of a stopped node; changes "
     "nothing\n"
     "  dump    --wal DIR [--limit RECORDS]     the records of a log (DIR is a node's wal folder)\n"
@@ -58,6 +60,7 @@ int Main(int argc, char** argv) {
   if (command == "status") result = StatusCommand(rest);
   if (command == "whereis") result = WhereisCommand(rest);
   if (command == "stats") result = StatsCommand(rest);
+  if (command == "delete") result = DeleteCommand(rest);
   if (command == "flush") result = FlushCommand(rest);
   if (command == "verify") result = VerifyCommand(rest);
   if (command == "dump") result = DumpCommand(rest);

@@ -37,6 +37,20 @@ class GrpcNodeAdmin : public NodeAdmin {
     return std::chrono::milliseconds(response.duration_ms());
   }
 
+  absl::StatusOr<Deleted> DeleteSeries(const std::string& pattern, bool dry_run, uint32_t names_max,
+                                       std::chrono::seconds timeout) override {
+    grpc::ClientContext call;
+    call.set_deadline(std::chrono::system_clock::now() + timeout);
+    v1::DeleteSeriesRequest request;
+    request.set_pattern(pattern);
+    request.set_dry_run(dry_run);
+    request.set_names_max(names_max);
+    v1::DeleteSeriesResponse response;
+    SHOAL_RETURN_IF_ERROR(
+        Annotate(FromGrpcStatus(stub_->DeleteSeries(&call, request, &response)), label_));
+    return Deleted{response.series(), {response.names().begin(), response.names().end()}};
+  }
+
   absl::StatusOr<UsageReport> Usage(const UsageQuery& query,
                                     std::chrono::seconds timeout) override {
     grpc::ClientContext call;

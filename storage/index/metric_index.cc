@@ -50,6 +50,11 @@ MetricIndex::Entry* MetricIndex::MakeEntry(SeriesId series) {
   return EntryOf(series);
 }
 
+SeriesId MetricIndex::ids_end() const {
+  std::shared_lock lock(mu_);
+  return next_id_;
+}
+
 bool MetricIndex::full() const {
   std::shared_lock lock(mu_);
   return tree_.full() || next_id_ == kNoSeries;

@@ -77,6 +77,8 @@ class MetricIndex {
   void Prefetch(SeriesId series) const;
   std::string NameOf(SeriesId series) const;  // empty when unknown or removed
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  // Ids from here on have not been given out yet.
+  SeriesId ids_end() const;
   // Whether the names have no room in memory for one more.
   bool full() const;
 

@@ -37,6 +37,7 @@ class ManualEngine : public Engine {
     return absl::OkStatus();
   }
   absl::Status Delete(absl::string_view) override { return absl::OkStatus(); }
+  absl::Status DeleteSeries(absl::Span<const SeriesId>) override { return absl::OkStatus(); }
   absl::Status Flush() override { return absl::OkStatus(); }
   absl::Status FlushPoints() override { return absl::OkStatus(); }
   EngineStats Stats() const override { return EngineStats(); }

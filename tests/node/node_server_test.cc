@@ -120,6 +120,50 @@ TEST_F(NodeServerTest, FlushOnRequestEmptiesTheWriteBufferIntoRingFiles) {
   EXPECT_EQ(ReadPoints("a.b"), (std::map<int64_t, double>{{(now_sec_ - 60) / 60 * 60, 1.5}}));
 }
 
+TEST_F(NodeServerTest, DeletesByPatternOnRequestAndTakesTheNamesAgain) {
+  Start();
+  const int64_t minute = (now_sec_ - 60) / 60 * 60;
+  WriteStream stream(stub_.get(), 1);
+  ASSERT_TRUE(stream.AwaitHello());
+  ASSERT_TRUE(stream.Send({{"a.b", minute, 1}, {"a.c", minute, 2}, {"b.b", minute, 3}}));
+  ASSERT_EQ(stream.AwaitAck().sequence(), 1u);
+  const auto admin = v1::Admin::NewStub(grpc::CreateChannel(
+      absl::StrCat("127.0.0.1:", server_->grpc_port()), grpc::InsecureChannelCredentials()));
+  v1::DeleteSeriesRequest request;
+  request.set_pattern("a.*");
+  request.set_names_max(1);
+  for (const bool dry_run : {true, false}) {
+    grpc::ClientContext call;
+    v1::DeleteSeriesResponse deleted;
+    request.set_dry_run(dry_run);
+    const grpc::Status status = admin->DeleteSeries(&call, request, &deleted);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(deleted.series(), 2u);
+    ASSERT_EQ(deleted.names_size(), 1);
+    EXPECT_EQ(deleted.names(0), "a.b");
+    EXPECT_EQ(ReadPoints("a.c").size(), dry_run ? 1u : 0u);
+  }
+  EXPECT_EQ(ReadPoints("b.b").size(), 1u);
+  // The stream that knew the name ends without an acknowledgement; the next one makes it anew.
+  v1::PointBatch stale;
+  stale.set_sequence(2);
+  stale.add_refs(1);
+  stale.add_timestamps_sec(static_cast<uint32_t>(minute));
+  stale.add_values(4);
+  ASSERT_TRUE(stream.Send(stale));
+  EXPECT_EQ(stream.AwaitAck().sequence(), 0u);
+  WriteStream again(stub_.get(), 2);
+  ASSERT_TRUE(again.AwaitHello());
+  ASSERT_TRUE(again.Send({{"a.b", minute - 60, 5}}));
+  ASSERT_EQ(again.AwaitAck().sequence(), 1u);
+  EXPECT_EQ(ReadPoints("a.b"), (std::map<int64_t, double>{{minute - 60, 5}}));
+  request.set_pattern("a.[");
+  grpc::ClientContext call;
+  v1::DeleteSeriesResponse deleted;
+  EXPECT_EQ(admin->DeleteSeries(&call, request, &deleted).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(NodeServerTest, AnAcknowledgedPointIsReadableAtOnceWithItsExactValue) {
   Start();
   WriteStream stream(stub_.get(), 1);

@@ -499,5 +499,68 @@ TEST_F(EngineTest, APointForADeletedIdAsksForTheNameAgain) {
   EXPECT_EQ(result.refused[0].reason, RefusalReason::kSeriesGone);
 }
 
+TEST_F(EngineTest, ASeriesExpiresWhenNoArchiveHasAPointOfIt) {
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(h_.Write({{"old", {kStartSec, 1}}, {"alive", {kStartSec, 1}}}).ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  const SeriesId old_id = h_.Find("old");
+  EXPECT_EQ(h_.engine->Stats().series, 2u);
+  h_.clock.Advance(8 * 86400);
+  // Pending points count.
+  ASSERT_TRUE(h_.Write({{"alive", {h_.clock.NowSec(), 2}}}).ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  EXPECT_EQ(h_.Find("old"), kNoSeries);
+  EXPECT_NE(h_.Find("alive"), kNoSeries);
+  ASSERT_TRUE(h_.engine->Flush().ok());  // frees its slots
+  ASSERT_TRUE(h_.Open().ok());
+  EXPECT_EQ(h_.engine->Stats().series, 1u);
+  // It comes back as another series, without the old one's points.
+  ASSERT_TRUE(h_.Write({{"old", {h_.clock.NowSec(), 3}}}).ok());
+  EXPECT_NE(h_.Find("old"), old_id);
+  EXPECT_EQ(h_.Read("old", h_.clock.NowSec() - 1200, h_.clock.NowSec()),
+            (EngineHarness::Points{{h_.clock.NowSec(), 3}}));
+}
+
+TEST_F(EngineTest, ASeriesThatOnlyACoarserArchiveHoldsStays) {
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(h_.Write({{"rare.sum", {kStartSec, 1}}}).ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  for (const int64_t hours : {2, 5, 100}) {
+    h_.clock.Set(kStartSec + hours * 3600);
+    ASSERT_TRUE(h_.engine->Flush().ok());
+    EXPECT_NE(h_.Find("rare.sum"), kNoSeries) << hours;
+  }
+  h_.clock.Set(kStartSec + 8 * 86400);
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  EXPECT_EQ(h_.Find("rare.sum"), kNoSeries);
+}
+
+TEST_F(EngineTest, ASparseSeriesThatOnlyTheFinestArchiveShowsStays) {
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(h_.Write({{"sparse.max", {kStartSec - 3000, 1}}}).ok());
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(h_.engine->Flush().ok());
+  EXPECT_NE(h_.Find("sparse.max"), kNoSeries);
+}
+
+TEST_F(EngineTest, DeletesManySeriesAtOnce) {
+  ASSERT_TRUE(h_.Open().ok());
+  std::vector<std::pair<std::string, Point>> points;
+  for (int i = 0; i < 5000; ++i) points.push_back({absl::StrCat("n.", i), {kStartSec, 1}});
+  ASSERT_TRUE(h_.Write(points).ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  std::vector<SeriesId> ids;
+  for (int i = 0; i < 4500; ++i) ids.push_back(h_.Find(absl::StrCat("n.", i)));
+  ids.push_back(ids.front());  // dead by then
+  ASSERT_TRUE(h_.engine->DeleteSeries(ids).ok());
+  EXPECT_EQ(h_.engine->Stats().series, 500u);
+  h_.fs.PowerLoss(FaultFileSystem::Unsynced::kDrop, 1);
+  ASSERT_TRUE(h_.Open().ok());
+  EXPECT_EQ(h_.engine->Stats().series, 500u);
+  EXPECT_EQ(h_.Find("n.0"), kNoSeries);
+  EXPECT_EQ(h_.Read("n.4999", kStartSec - 10, kStartSec).size(), 1u);
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  EXPECT_EQ(h_.engine->rings().SeriesIn({0, 0}).size(), 500u);
+}
+
 }  // namespace
 }  // namespace shoal

@@ -53,6 +53,22 @@ class ShoalctlTest(unittest.TestCase):
                 self.assertIn(" 0 / ", line)
         self.assertIn("node-9", self.ctl("flush", "--topology", topology, "node-9", code=2))
 
+    def test_delete_by_pattern_on_every_node(self):
+        topology = self.cluster.dir / "topology.toml"
+        lines = [f"gone.{'ab'[i % 2]}.s{i} 1 {self.now}" for i in range(20)]
+        self.cluster.send_acknowledged(lines)
+        self.assertIn("gone.a.s0", self.ctl("delete", "--topology", topology, "gone.a.*", "--dry-run"))
+        text = self.ctl("delete", "--topology", topology, "gone.a.*")
+        deleted = sum(int(line.split()[1]) for line in text.splitlines() if line.endswith("deleted"))
+        self.assertEqual(deleted, 20)  # ten series, two copies
+        self.assertNotIn("gone.", self.ctl("delete", "--topology", topology, "gone.a.*", "--dry-run"))
+        self.assertIn("gone.b.s1", self.ctl("delete", "--topology", topology, "gone.b.*", "--dry-run"))
+        # A sender that goes on begins them anew, and loses no point.
+        self.cluster.send_acknowledged(lines)
+        text = self.ctl("delete", "--topology", topology, "gone.a.*", "--dry-run")
+        self.assertIn("gone.a.s0", text)
+        self.ctl("delete", "--topology", topology, "gone.[", code=2)
+
     def row(self, text, start):
         return next(line.split() for line in text.splitlines() if line.startswith(start))
 

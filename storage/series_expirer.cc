@@ -1,0 +1,68 @@
+#include "storage/series_expirer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/logging.h"
+#include "base/status_macros.h"
+
+namespace shoal {
+namespace {
+
+// Steps of the finest archive that are read first: they show that nearly every series is alive.
+constexpr int64_t kRecentSteps = 512;
+// Ids looked at before the time is.
+constexpr SeriesId kSeriesPerCheck = 16;
+
+}  // namespace
+
+SeriesExpirer::SeriesExpirer(const MetricIndex* index, const SeriesReader* reader,
+                             const WriteBuffer* buffer, const Clock* clock, Remove remove,
+                             MetricRegistry* metrics)
+    : index_(index), reader_(reader), buffer_(buffer), clock_(clock), remove_(std::move(remove)) {
+  if (metrics == nullptr) return;
+  expired_counter_ = metrics->AddCounter("shoal_node_series_expired_total",
+                                         "Series removed because none of their points is kept");
+}
+
+bool SeriesExpirer::HasExpired(SeriesId series, int64_t now_sec) {
+  const SeriesSchema* const schema = index_->SchemaOf(series);
+  if (schema == nullptr || buffer_->Has(series)) return false;
+  const auto is_empty = [&](int64_t from_sec) {
+    series_.values.clear();
+    const absl::Status read = reader_->Read(series, {from_sec, now_sec, now_sec}, &series_);
+    return read.ok() && std::all_of(series_.values.begin(), series_.values.end(),
+                                    [](double value) { return std::isnan(value); });
+  };
+  const Archive& finest = schema->archives.front();
+  if (!is_empty(now_sec - std::min(finest.retention_sec(), kRecentSteps * finest.step_sec))) {
+    return false;
+  }
+  // Each by itself: a coarser one leaves out what its xFilesFactor finds too little.
+  for (const Archive& archive : schema->archives) {
+    if (!is_empty(now_sec - archive.retention_sec())) return false;
+  }
+  // A point that has come in the meantime.
+  return !buffer_->Has(series);
+}
+
+absl::Status SeriesExpirer::RunSome(std::chrono::nanoseconds budget) {
+  const auto end = std::chrono::steady_clock::now() + budget;
+  const int64_t now_sec = clock_->NowSec();
+  const SeriesId ids = index_->ids_end();
+  std::vector<SeriesId> expired;
+  for (SeriesId looked_at = 0; looked_at < ids; ++looked_at) {
+    if (looked_at % kSeriesPerCheck == 0 && std::chrono::steady_clock::now() >= end) break;
+    if (next_ >= ids) next_ = 0;
+    if (HasExpired(next_, now_sec)) expired.push_back(next_);
+    ++next_;
+  }
+  if (expired.empty()) return absl::OkStatus();
+  SHOAL_RETURN_IF_ERROR(remove_(expired));
+  LogInfo("engine", expired.size(), " series have expired, the last ", expired.back());
+  if (expired_counter_ != nullptr) expired_counter_->Add(expired.size());
+  return absl::OkStatus();
+}
+
+}  // namespace shoal

@@ -1,0 +1,47 @@
+// Removes series that have nothing to show any more: no point in any archive over its whole
+// retention, none pending. It reads to find out, a few series at a time, round and round; there is
+// no state that could be wrong.
+//
+// Threads: RunSome from one at a time.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "base/stats.h"
+#include "storage/index/metric_index.h"
+#include "storage/series_reader.h"
+#include "storage/write_buffer.h"
+
+namespace shoal {
+
+class SeriesExpirer {
+ public:
+  using Remove = std::function<absl::Status(absl::Span<const SeriesId>)>;
+
+  // Borrows everything. `remove` deletes series, durably.
+  SeriesExpirer(const MetricIndex* index, const SeriesReader* reader, const WriteBuffer* buffer,
+                const Clock* clock, Remove remove, MetricRegistry* metrics);
+
+  // Looks at the next series until `budget` is used up or all have been seen once, and removes
+  // those that have expired. A series that cannot be read in full stays.
+  absl::Status RunSome(std::chrono::nanoseconds budget);
+
+ private:
+  bool HasExpired(SeriesId series, int64_t now_sec);
+
+  const MetricIndex* const index_;
+  const SeriesReader* const reader_;
+  const WriteBuffer* const buffer_;
+  const Clock* const clock_;
+  const Remove remove_;
+  Counter* expired_counter_ = nullptr;  // null without a registry
+  SeriesId next_ = 0;
+  Series series_;
+};
+
+}  // namespace shoal
