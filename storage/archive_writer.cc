@@ -94,6 +94,7 @@ absl::Status ArchiveWriter::MergeUncovered(SchemaId schema_id, const SeriesSchem
       const size_t steps = static_cast<size_t>((end - start) / step);
       const absl::Span<double> cells = batch.Append(item.series, start, steps);
       const absl::Status status = rings_->ReadCoarse(key, item.series, start, steps, cells);
+      if (!status.ok() && !absl::IsDataLoss(status)) return status;
       if (!status.ok()) LogWarning("flusher", "a late point meets a bad page: ", status.message());
       bool changed = false;
       while (i < points.size() && points[i].timestamp_sec < end) {
@@ -152,6 +153,8 @@ absl::Status ArchiveWriter::Recompute(SchemaId schema_id, const SeriesSchema& sc
           k == 1
               ? rings_->Read(finer, item.series, start, absl::MakeSpan(cells))
               : rings_->ReadCoarse(finer, item.series, start, finer_steps, absl::MakeSpan(cells));
+      // Nothing is computed anew from points that could not be read just now.
+      if (!status.ok() && !absl::IsDataLoss(status)) return status;
       if (!status.ok()) LogWarning("flusher", "recomputing rolled-up steps: ", status.message());
       if (RollUpArchive(schema, columns, k, cells, batch.Append(item.series, start, steps)) == 0)
         batch.DropLast();

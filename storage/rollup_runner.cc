@@ -79,8 +79,10 @@ absl::Status RollupRunner::RollUpSpan(SchemaId schema_id, const SeriesSchema& sc
   absl::Status written;
   const std::vector<SeriesId> series = rings_->SeriesIn(finer);
   const auto roll_up = [&](size_t i, absl::Span<const double> cells, const absl::Status& status) {
-    // A bad page costs its own steps only; waiting would cost the others theirs.
+    // A bad page costs its own steps only; waiting would cost the others theirs. What could not be
+    // read just now is no page without points: the span is done again.
     if (!status.ok()) LogWarning("flusher", "rollup: ", status.message());
+    if (!status.ok() && !absl::IsDataLoss(status)) written.Update(status);
     if (!written.ok() || index_->SchemaOf(series[i]) == nullptr) return;  // deleted, not freed yet
     if (RollUpArchive(schema, columns, k, cells, batch.Append(series[i], start_sec, steps)) == 0)
       batch.DropLast();

@@ -68,6 +68,10 @@ class ArchiveRings {
   // earlier ones are left out and described in `problems`.
   void Attach(std::unique_ptr<RingFile> file, std::vector<std::string>* problems);
 
+  // A file or a part of a slot table cannot be read: who has slots there is not known.
+  void NoteLostSlots() { lost_slots_ = true; }
+  bool lost_slots() const { return lost_slots_; }
+
   // Empty when the series has none.
   Leases Find(SeriesId series) const;
   // The slot of the last lease alone; a null file when the series has none.
@@ -124,6 +128,7 @@ class ArchiveRings {
   absl::flat_hash_map<const RingFile*, uint32_t> file_numbers_;  // position in files_
   std::vector<std::unique_ptr<Chunk>>
       newest_;  // the last lease of each series, by id / kChunkSeries; null: none
+  bool lost_slots_ = false;
   absl::flat_hash_map<SeriesId, std::vector<PackedRef>> older_;  // the leases before it
   // Per class: its files by age; those before `first_free` have no free slot.
   struct OfClass {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <cstring>
+#include <limits>
+#include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -210,6 +213,17 @@ std::string RingFileName(const RingHeader& header) {
 bool IsRingFileName(absl::string_view name) {
   return name.size() > 5 && absl::EndsWith(name, ".ring") &&
          name.find('/') == absl::string_view::npos;
+}
+
+bool ArchiveOfRingFileName(absl::string_view name, ArchiveKey* archive) {
+  unsigned schema = 0;
+  unsigned number = 0;
+  if (std::sscanf(std::string(name).c_str(), "s%5u-a%3u-", &schema, &number) != 2 ||
+      schema > std::numeric_limits<SchemaId>::max() || number > 255) {
+    return false;
+  }
+  *archive = {static_cast<SchemaId>(schema), static_cast<uint8_t>(number)};
+  return true;
 }
 
 uint32_t StripesFor(uint64_t points, uint32_t stripe_steps) {

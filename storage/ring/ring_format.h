@@ -106,6 +106,8 @@ absl::Status DecodeSlotBlock(const RingHeader& header, uint32_t block, absl::str
 // not used.
 std::string RingFileName(const RingHeader& header);
 bool IsRingFileName(absl::string_view name);
+// Of the name of a file whose header may be damaged; false when it is no such name.
+bool ArchiveOfRingFileName(absl::string_view name, ArchiveKey* archive);
 
 // Stripes that cover `points` wherever they begin, and so that the one being overwritten is beyond
 // them.

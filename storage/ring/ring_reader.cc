@@ -182,12 +182,14 @@ absl::Status RingReader::ReadPages(
     const {
   Leases leases;
   Range range;
+  bool lost_slots = false;
   {
     MutexLock lock(mu_);
     SHOAL_ASSIGN_OR_RETURN(range, Range::Of(rings, start_sec, steps));
     leases = rings.Find(series);
+    lost_slots = rings.lost_slots();
   }
-  if (leases.empty()) return absl::OkStatus();
+  if (leases.empty() && !lost_slots) return absl::OkStatus();
   static thread_local std::vector<char> page;
   static thread_local std::vector<double> dense;
   dense.resize(size_t{range.grid.columns} * range.grid.stripe_steps);
@@ -195,7 +197,13 @@ absl::Status RingReader::ReadPages(
   for (int64_t stripe = range.first_stripe(); stripe <= range.last_stripe(); ++stripe) {
     const uint32_t wanted = static_cast<uint32_t>(stripe);
     const Lease* const lease = LeaseFor(leases, wanted);
-    if (lease == nullptr) continue;
+    if (lease == nullptr) {
+      if (lost_slots) {
+        first_error.Update(absl::DataLossError(
+            absl::StrCat("series ", series, " may have had a slot that cannot be read any more")));
+      }
+      continue;
+    }
     const RingFile& file = *lease->at.file;
     const uint32_t index = wanted % file.header().stripes;
     if (!file.MayHaveData(index)) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -127,6 +128,8 @@ class RingStoreImpl final : public RingStore {
   class RolledUntil rolled_ ABSL_GUARDED_BY(mu_);
   // Files whose schema has not been added yet.
   std::vector<std::unique_ptr<RingFile>> waiting_ ABSL_GUARDED_BY(mu_);
+  // Archives of which a file could not be opened.
+  std::set<ArchiveId> lost_slots_ ABSL_GUARDED_BY(mu_);
   // Lines about files and table blocks that are not used.
   std::vector<std::string> problems_ ABSL_GUARDED_BY(mu_);
 };
@@ -161,6 +164,11 @@ absl::Status RingStoreImpl::OpenFiles() {
     absl::StatusOr<std::unique_ptr<RingFile>> file = RingFile::Open(&pool_, options_.dir, name);
     if (absl::IsDataLoss(file.status())) {
       SetAside(name, file.status().message());
+      ArchiveKey key;
+      if (ArchiveOfRingFileName(name, &key)) {
+        MutexLock lock(&mu_);
+        lost_slots_.insert(IdOf(key));
+      }
       continue;
     }
     SHOAL_RETURN_IF_ERROR(file.status());
@@ -240,11 +248,15 @@ void RingStoreImpl::AttachWaiting() {
       problems_.push_back(absl::StrCat(file->name(), ": ", why));
     } else {
       const size_t before = problems_.size();
+      if (!file->bad_blocks().empty()) it->second->NoteLostSlots();
       it->second->Attach(std::move(file), &problems_);
       for (size_t i = before; i < problems_.size(); ++i) LogError("ring", problems_[i]);
     }
   }
   waiting_ = std::move(still_waiting);
+  for (const ArchiveId& id : lost_slots_) {
+    if (const auto it = archives_.find(id); it != archives_.end()) it->second->NoteLostSlots();
+  }
 }
 
 void RingStoreImpl::AddSchema(SchemaId id, const SeriesSchema& schema) {

@@ -231,6 +231,10 @@ class RotTest : public DamageTest {
       // Seen by the check of every page, or at the start; a point never goes without that.
       EXPECT_TRUE(found.reported || (found.lost == 0 && !always_found)) << context;
       EXPECT_TRUE(found.lost == 0 || found.reported) << context;
+      if (of_ring != Part::kAll) {
+        // An answer without them is no complete one.
+        EXPECT_TRUE(found.lost == 0 || found.read_failed) << context << ": " << found.lost;
+      }
       reported += found.reported ? 1 : 0;
     }
     std::printf("%s: %d flips, %d reported, %d refused\n", part.c_str(), count, reported, refused);
@@ -248,6 +252,29 @@ TEST_F(RotTest, ACheckpointThatDoesNotReadMeansTheWholeLog) { Rot("CHECKPOINT", 
 TEST_F(RotTest, AnotherIdentityIsRefused) { Rot("IDENTITY", 20, true); }
 TEST_F(RotTest, RollupsThatAreNotKnownToBeDoneAreDoneAgain) { Rot("rolled-until", 10, false); }
 TEST_F(RotTest, TheLogIsReported) { Rot("/wal/", 20, false); }
+
+TEST_F(RotTest, RollupsAreNotMadeOfWhatCouldNotBeReadJustNow) {
+  const auto fs = node_.fs.Copy();
+  EngineHarness node;
+  node.options.fs = fs.get();
+  ASSERT_TRUE(node.Open().ok());
+  std::vector<EngineHarness::Points> want;
+  for (int s = 0; s < 20; ++s) {
+    want.push_back(node.Read(absl::StrCat("rot.s", s), kStartSec - 5 * 3600, kStartSec));
+    ASSERT_FALSE(want.back().empty());
+  }
+  fs->FailEvery(FaultFileSystem::Fault::kRead, 3, absl::UnavailableError("EIO"), ".ring");
+  // Late points and those of the log want rollups made and made again.
+  ASSERT_TRUE(node.Write({{"rot.s0", {kStartSec - 2990, 0 * 1000 + 1.0}}}).ok());
+  for (int i = 0; i < 5; ++i) node.engine->Flush().IgnoreError();
+  EXPECT_GT(fs->injected(), 0);
+  fs->FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
+  ASSERT_TRUE(node.engine->Flush().ok());
+  for (int s = 0; s < 20; ++s) {
+    EXPECT_EQ(node.Read(absl::StrCat("rot.s", s), kStartSec - 5 * 3600, kStartSec), want[s]) << s;
+  }
+  fs->CrashAfter(0);
+}
 
 TEST_F(RotTest, BitsThatRotWhileItRunsAreNotServed) {
   const auto places = Places(".ring", Part::kPages);
