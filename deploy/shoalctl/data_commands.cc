@@ -144,7 +144,7 @@ absl::StatusOr<int> VerifyCommand(const std::vector<std::string>& args) {
   SHOAL_ASSIGN_OR_RETURN(const CommandArgs parsed, CommandArgs::Parse(args, {"--data"}));
   SHOAL_ASSIGN_OR_RETURN(const std::string data, parsed.Require("--data"));
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<DataDir> dir, DataDir::Open(data));
-  std::vector<std::string> problems = dir->log_problems();
+  std::vector<std::string> problems = dir->problems();
   for (std::string& problem : dir->rings().Verify()) problems.push_back(std::move(problem));
   for (const std::string& problem : problems) std::puts(problem.c_str());
   uint64_t files = 0;

@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "deploy/shoalctl/log_files.h"
+#include "storage/flusher.h"
+#include "storage/ring/rolled_until.h"
 #include "storage/wal_record.h"
 
 namespace shoal {
@@ -14,6 +16,7 @@ namespace {
 constexpr const char* kLogs[] = {"ring/series-log", "wal"};
 // Ids are dense; one beyond is not believed.
 constexpr size_t kSeriesMax = 1 << 28;
+constexpr uint64_t kRolledBytesMax = 64 << 20;
 
 }  // namespace
 
@@ -30,11 +33,27 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const std::string& path) 
   std::vector<SeriesSchema> schemas;
   SHOAL_RETURN_IF_ERROR(data->ReadLogs(path, &schemas));
   data->schema_count_ = schemas.size();
+  data->CheckSmallFiles(path);
   RingStoreOptions options;
   options.fs = &data->overlay_;
   options.dir = JoinPath(path, "ring");
   SHOAL_ASSIGN_OR_RETURN(data->rings_, RingStore::Open(options, std::move(schemas)));
   return data;
+}
+
+// A start does without these and only takes longer: here they are damage all the same.
+void DataDir::CheckSmallFiles(const std::string& path) {
+  FileSystem* const fs = FileSystem::Posix();
+  const std::string checkpoint = JoinPath(path, "CHECKPOINT");
+  if (fs->Exists(checkpoint).value_or(false) && ReadCheckpoint(fs, checkpoint) == LogPosition()) {
+    problems_.push_back(absl::StrCat(checkpoint, ": not a checkpoint"));
+  }
+  const std::string rolled = JoinPath(JoinPath(path, "ring"), kRolledName);
+  if (fs->Exists(rolled).value_or(false)) {
+    const absl::StatusOr<std::string> bytes = ReadFile(fs, rolled, kRolledBytesMax);
+    const absl::Status status = bytes.ok() ? RolledUntil::Decode(*bytes).status() : bytes.status();
+    if (!status.ok()) problems_.push_back(absl::StrCat(rolled, ": ", status.message()));
+  }
 }
 
 absl::Status DataDir::ReadLogs(const std::string& path, std::vector<SeriesSchema>* schemas) {
@@ -51,7 +70,7 @@ absl::Status DataDir::ReadLogs(const std::string& path, std::vector<SeriesSchema
         return true;
       }
       if (const absl::Status status = DecodeWalRecord(bytes, &record); !status.ok()) {
-        log_problems_.push_back(
+        problems_.push_back(
             absl::StrCat(dir, " record at ", segment, ":", offset, ": ", status.message()));
         return true;
       }
@@ -71,8 +90,8 @@ absl::Status DataDir::ReadLogs(const std::string& path, std::vector<SeriesSchema
     };
     SHOAL_RETURN_IF_ERROR(VisitLog(fs, dir, &report, visit));
     if (report.damaged_regions > 0) {
-      log_problems_.push_back(absl::StrCat(dir, ": ", report.damaged_regions, " damaged regions, ",
-                                           report.damaged_bytes, " bytes"));
+      problems_.push_back(absl::StrCat(dir, ": ", report.damaged_regions, " damaged regions, ",
+                                       report.damaged_bytes, " bytes"));
     }
   }
   return absl::OkStatus();

@@ -22,19 +22,20 @@ class DataDir {
 
   const RingStore& rings() const { return *rings_; }
   size_t schema_count() const { return schema_count_; }
-  // One line for each damaged region of a log.
-  const std::vector<std::string>& log_problems() const { return log_problems_; }
+  // One line for each damaged region of a log and each small file that does not read.
+  const std::vector<std::string>& problems() const { return problems_; }
   uint64_t series() const;
   void VisitNames(absl::FunctionRef<void(absl::string_view name, SeriesId series)> visit) const;
 
  private:
   DataDir();
+  void CheckSmallFiles(const std::string& path);
   absl::Status ReadLogs(const std::string& path, std::vector<SeriesSchema>* schemas);
 
   std::unique_ptr<File> lock_;
   OverlayFileSystem overlay_;
   std::vector<std::string> names_;  // by series; empty: none, or deleted
-  std::vector<std::string> log_problems_;
+  std::vector<std::string> problems_;
   size_t schema_count_ = 0;
   std::unique_ptr<RingStore> rings_;  // borrows from overlay_
 };

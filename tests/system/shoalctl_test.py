@@ -4,6 +4,7 @@ import argparse
 import glob
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 import unittest
@@ -117,6 +118,34 @@ class ShoalctlTest(unittest.TestCase):
             self.ctl("verify", "--data", data)
         finally:
             self.cluster.start("node-3")
+            self.cluster.wait_whole()
+
+    def test_verify_finds_a_flipped_bit_in_every_kind_of_file_and_the_node_starts_without_it(self):
+        self.assertEqual(self.cluster.terminate("node-1"), 0)
+        data = self.cluster.dir / "node-1"
+        copy = self.cluster.dir / "copy"
+        shutil.copytree(data, copy)
+        wanted = {f"ctl.s{i}": 20 for i in range(50)}
+        try:
+            self.ctl("verify", "--data", data)
+            rings = max(data.glob("ring/*.ring"), key=lambda path: path.stat().st_blocks)
+            for path, offset in ((data / "CHECKPOINT", 6), (data / "ring" / "rolled-until", 18), (rings, 40), (rings, 4096 + 20),
+                                 (min(data.glob("ring/series-log/*.log")), 64)):
+                with self.subTest(path=path.name, offset=offset):
+                    content = bytearray(path.read_bytes())
+                    content[offset] ^= 4
+                    path.write_bytes(content)
+                    self.assertIn(path.name if path.suffix != ".log" else "series-log", self.ctl("verify", "--data", data, code=1))
+                    self.cluster.start("node-1")
+                    self.cluster.wait_whole()
+                    got = self.cluster.render("ctl.s*", self.now - 10, self.now + 200)
+                    self.assertEqual({name: len(points) for name, points in got.items()}, wanted)
+                    self.cluster.kill("node-1")
+                    shutil.rmtree(data)
+                    shutil.copytree(copy, data)
+        finally:
+            shutil.rmtree(copy)
+            self.cluster.start("node-1")
             self.cluster.wait_whole()
 
     def test_dump_shows_what_waits_for_a_node(self):
