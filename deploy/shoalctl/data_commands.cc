@@ -31,11 +31,16 @@ std::string Join(const std::string& dir, absl::string_view name) {
 
 std::string DescribeRecord(const WalRecord& record) {
   switch (record.kind) {
-    case WalRecordKind::kSchema:
-      return absl::StrCat("schema ", record.schema.id, " ",
-                          RetentionsText(record.schema.schema.archives), " ",
-                          AggregateName(record.schema.schema.aggregation.aggregate()), " xff ",
-                          record.schema.schema.aggregation.x_files_factor);
+    case WalRecordKind::kSchema: {
+      const AggregationRule& rule = record.schema.schema.aggregation;
+      std::string text = absl::StrCat(
+          "schema ", record.schema.id, " ", RetentionsText(record.schema.schema.archives), " ",
+          AggregateName(rule.aggregate()), " xff ", rule.x_files_factor);
+      for (const AggregateSpec& spec : rule.also)
+        absl::StrAppend(&text, &spec == rule.also.data() ? " also " : ",", AggregateName(spec));
+      if (rule.whisper) absl::StrAppend(&text, " whisper");
+      return text;
+    }
     case WalRecordKind::kSeries: {
       std::string text = absl::StrCat("series (", record.series.size(), ")");
       for (const SeriesDefinition& series : record.series) {

@@ -32,9 +32,16 @@ absl::Status DumpRing(const std::string& dir, const std::string& name) {
   Print(absl::StrCat("step ", header.step_sec, " s, keeps ", header.points, " points, ",
                      AggregateName({header.method, header.percentile}), ", xff ",
                      header.x_files_factor));
+  std::string columns;
+  for (size_t i = 0; i < header.columns && header.archive.archive > 0; ++i) {
+    const uint32_t code = header.column_codes[i];
+    absl::StrAppend(&columns, columns.empty() ? ": " : ", ",
+                    AggregateName({static_cast<AggregationMethod>(code & 0xff),
+                                   static_cast<uint16_t>(code >> 16)}));
+  }
   Print(absl::StrCat(header.stripes, " stripes of ", header.stripe_steps, " steps; ", header.slots,
                      " slots; pages of ", header.page_bytes, " bytes, ", header.columns,
-                     " column(s)"));
+                     " column(s)", columns));
   std::string written;
   for (uint32_t index = 0; index < header.stripes; ++index) {
     if (file->MayHaveData(index)) absl::StrAppend(&written, " ", index);
