@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "router/rules/aggregator.h"
 #include "router/rules/carbon_rules.h"
 
 namespace shoal {
@@ -35,6 +36,36 @@ void BM_EvaluateNewName(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(BM_EvaluateNewName)->Arg(10)->Arg(100)->Arg(1000);
+
+// A point into a bucket: the argument is the method, sums and percentiles.
+void BM_AggregatorAdd(benchmark::State& state) {
+  constexpr uint32_t kNow = 1'700'000'040;
+  Aggregation rule;
+  rule.computes = {{static_cast<AggregateMethod>(state.range(0)), 90, true}};
+  Aggregator aggregator({});
+  std::vector<Aggregator::Handle> outputs;
+  for (int i = 0; i < 1000; ++i) {
+    outputs.push_back(*aggregator.Open(absl::StrCat("all.", i), rule, 0));
+  }
+  size_t at = 0;
+  int64_t taken = 0;
+  for (auto _ : state) {
+    taken += aggregator.Add(outputs[at], kNow, kNow, 1.5) == Aggregator::Taken::kYes;
+    if (++at == outputs.size()) {
+      at = 0;
+      // Percentiles keep every value: a new interval before there is no room.
+      if (aggregator.bytes() > 100 << 20) {
+        state.PauseTiming();
+        aggregator.Flush(kNow + 1000, [](const Aggregator::Emitted&) {});
+        state.ResumeTiming();
+      }
+    }
+  }
+  state.SetItemsProcessed(taken);
+}
+BENCHMARK(BM_AggregatorAdd)
+    ->Arg(static_cast<int>(AggregateMethod::kSum))
+    ->Arg(static_cast<int>(AggregateMethod::kPercentile));
 
 }  // namespace
 }  // namespace shoal
