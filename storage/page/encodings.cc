@@ -26,6 +26,7 @@ constexpr int kReservedFlag = 0x80;
 constexpr size_t kConstantBytes = 9;
 // With fewer values than this the spread of those to come is guessed from that of these.
 constexpr size_t kFewValues = 64;
+constexpr size_t kVeryFewValues = 16;
 
 // Values whose differences tell whether all should be tried.
 constexpr size_t kTrialValues = 32;
@@ -71,13 +72,16 @@ void Difference(absl::Span<const int64_t> from, int64_t* to) {
 }
 
 // How wide one block of such values will be once it has many. The range of a few is smaller than
-// that of all: when n evenly spread values are seen within r, it is as likely as not that all lie
-// within r x 2^(1 / (n - 1)). A guess on the small side costs a promotion, on the large side disk.
+// that of all: when n evenly spread values are seen within r, all lie within r x 2^(1 / (n - 1)) as
+// likely as not, and within r x 10^(1 / (n - 1)) nine times of ten. A guess on the large side
+// wastes a part of each page; one on the small side ends in a promotion, which leaves a whole
+// page's room until another series takes the slot. So very few values are given the wider margin.
 double ExpectedBits(const BlockPlan& plan, size_t count) {
   if (plan.layout != BlockLayout::kOne)
     return 8 * static_cast<double>(plan.bytes) / static_cast<double>(count);
   if (count >= kFewValues) return plan.width;
-  const double spread = std::exp2(1 / static_cast<double>(std::max<size_t>(count, 2) - 1));
+  const double spread = std::pow(count < kVeryFewValues ? 10 : 2,
+                                 1 / static_cast<double>(std::max<size_t>(count, 2) - 1));
   const double range = std::ldexp(static_cast<double>(plan.range) * spread, -plan.shift);
   return range < 1 ? 0 : std::ilogb(range) + 1;
 }

@@ -216,8 +216,7 @@ absl::Status RingWriter::WriteGroup(absl::Span<PageWrite> group) {
           SHOAL_RETURN_IF_ERROR(file.ReadPages((stripe - 1) % rings_->stripes(), write.at.slot, 1,
                                                last_stripe_buffer_.data()));
         }
-        if (const std::optional<uint8_t> anew = ClassAnew(write, leases.size() == 1, last_page);
-            anew.has_value()) {
+        if (const std::optional<uint8_t> anew = ClassAnew(write, last_page); anew.has_value()) {
           SHOAL_RETURN_IF_ERROR(ChangeClass(write, *anew, std::move(leases)));
           for (size_t k = i; k < next; ++k) CountWritten(group[k]);
           continue;

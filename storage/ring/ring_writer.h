@@ -66,9 +66,8 @@ class RingWriter {
   // ring_writer_leases.cc: what follows concerns the encoded page in merge_.
   //
   // The class that the series should have from the write's stripe on, given the page of the stripe
-  // before; nothing when the one that it has will do. `guessed`: that is the series' first class.
-  std::optional<uint8_t> ClassAnew(const PageWrite& write, bool guessed,
-                                   const char* last_page) const;
+  // before; nothing when the one that it has will do.
+  std::optional<uint8_t> ClassAnew(const PageWrite& write, const char* last_page) const;
   absl::Status ChangeClass(const PageWrite& write, uint8_t size_class, Leases leases);
   // The page does not fit its slot: from its stripe on, the series moves to a larger one.
   absl::Status Promote(const PageWrite& write, const Leases& leases);

@@ -15,8 +15,6 @@ namespace {
 // A class is left for a smaller one when that saves a fifth of the page and so many bytes, so that
 // a series that varies does not move to and fro.
 constexpr uint32_t kSmallerShareMax = 80;  // percent
-// The first class of a series is a guess from few points; whatever is smaller corrects it, once.
-constexpr uint32_t kSmallerThanGuessedMax = 95;  // percent
 constexpr uint32_t kSavedBytesMin = 32;
 // Less than so much of a stripe says too little of the next one. What lies on disk lacks the points
 // of the flush that begins the stripe.
@@ -72,8 +70,7 @@ absl::Status RingWriter::LearnNewest(RingFile* file, uint32_t stripe) const {
                                  static_cast<uint32_t>(rings_->future_sec() / stripe_sec) + 2);
 }
 
-std::optional<uint8_t> RingWriter::ClassAnew(const PageWrite& write, bool guessed,
-                                             const char* last_page) const {
+std::optional<uint8_t> RingWriter::ClassAnew(const PageWrite& write, const char* last_page) const {
   const RingHeader& header = write.at.file->header();
   const absl::string_view page(last_page, header.page_bytes);
   PageHeader last;
@@ -88,9 +85,8 @@ std::optional<uint8_t> RingWriter::ClassAnew(const PageWrite& write, bool guesse
       SizeClassFor(std::max<size_t>(merge_.size().bytes, used * header.stripe_steps / last.count),
                    header.stripe_steps, header.columns);
   const uint32_t bytes = PageBytesFor(size_class, header.stripe_steps, header.columns);
-  const uint32_t share_max = guessed ? kSmallerThanGuessedMax : kSmallerShareMax;
-  const bool clearly_smaller =
-      bytes * 100 <= header.page_bytes * share_max && bytes + kSavedBytesMin <= header.page_bytes;
+  const bool clearly_smaller = bytes * 100 <= header.page_bytes * kSmallerShareMax &&
+                               bytes + kSavedBytesMin <= header.page_bytes;
   if (!clearly_smaller) return std::nullopt;
   return size_class;
 }
