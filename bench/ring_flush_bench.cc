@@ -113,12 +113,11 @@ class Store {
 
 void Report(benchmark::State& state, size_t pages, int points) {
   const double n = static_cast<double>(pages);
-  state.counters["us_per_page"] =
-      benchmark::Counter(n / 1e6, benchmark::Counter::kIsIterationInvariantRate |
-                                      benchmark::Counter::kInvert);
-  state.counters["s_per_Mpoint"] = benchmark::Counter(
-      n * points / 1e6,
-      benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["us_per_page"] = benchmark::Counter(
+      n / 1e6, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["s_per_Mpoint"] =
+      benchmark::Counter(n * points / 1e6, benchmark::Counter::kIsIterationInvariantRate |
+                                               benchmark::Counter::kInvert);
 }
 
 // The first flush of series that have no slot: series, points of each.
