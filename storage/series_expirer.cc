@@ -50,7 +50,7 @@ bool SeriesExpirer::HasExpired(SeriesId series, int64_t now_sec) {
 absl::Status SeriesExpirer::RunSome(std::chrono::nanoseconds budget) {
   const auto end = std::chrono::steady_clock::now() + budget;
   const int64_t now_sec = clock_->NowSec();
-  const SeriesId ids = index_->ids_end();
+  const SeriesId ids = std::exchange(settled_end_, index_->ids_end());
   std::vector<SeriesId> expired;
   for (SeriesId looked_at = 0; looked_at < ids; ++looked_at) {
     if (looked_at % kSeriesPerCheck == 0 && std::chrono::steady_clock::now() >= end) break;

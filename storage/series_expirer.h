@@ -41,6 +41,9 @@ class SeriesExpirer {
   const Remove remove_;
   Counter* expired_counter_ = nullptr;  // null without a registry
   SeriesId next_ = 0;
+  // Only series older than the last look: between its definition and its first point a new one has
+  // nothing to show either.
+  SeriesId settled_end_ = 0;
   Series series_;
 };
 

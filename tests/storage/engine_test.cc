@@ -521,6 +521,18 @@ TEST_F(EngineTest, ASeriesExpiresWhenNoArchiveHasAPointOfIt) {
             (EngineHarness::Points{{h_.clock.NowSec(), 3}}));
 }
 
+TEST_F(EngineTest, ASeriesThatWaitsForItsFirstPointDoesNotExpire) {
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(h_.Write({{"other", {kStartSec, 1}}}).ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  const absl::StatusOr<SeriesId> id = h_.engine->Resolve("new");
+  ASSERT_TRUE(id.ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  EXPECT_EQ(h_.Find("new"), *id);
+  ASSERT_TRUE(h_.engine->Flush().ok());  // no point came for a whole round
+  EXPECT_EQ(h_.Find("new"), kNoSeries);
+}
+
 TEST_F(EngineTest, ASeriesThatOnlyACoarserArchiveHoldsStays) {
   ASSERT_TRUE(h_.Open().ok());
   ASSERT_TRUE(h_.Write({{"rare.sum", {kStartSec, 1}}}).ok());
