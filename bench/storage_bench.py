@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import sys
 import time
 import traceback
@@ -116,7 +117,8 @@ def sustained(bench):
 
     result = bench.paired(measure, "accepted_points_per_second")
     result["what"] = (f"{series:,} known series, {points} points each, generator on the same cores; flush rounds in the run: "
-                      f"{[run['flush_rounds'] for run in result['runs']]}")
+                      f"{[run['flush_rounds'] for run in result['runs']]}, points by way of the spool: "
+                      f"{[run['spooled_points'] for run in result['runs']]}")
     return result
 
 
@@ -154,6 +156,7 @@ def disk(bench):
     now = int(time.time())
     with bench.shoal(retentions="10s:1d") as system:
         bench.tool.load(system.line_port, series=series, points=points, until=now)
+        system.await_accepted(series * points)
         system.flush()
         data = system.data_dir()
         ring = disk_bytes(data / "ring")
@@ -233,6 +236,7 @@ def restart(bench):
         cluster = system.cluster
         now = int(time.time()) // 10 * 10
         bench.tool.load(system.line_port, series=series, points=points, until=now)
+        system.await_accepted(series * points)
         wanted = sampled(system, series, now)
         assert wanted and all(len(values) == points for values in wanted.values()), "points are missing before the kill"
         wal = cluster.metrics("node-1").get("shoal_node_wal_bytes", 0)
@@ -276,6 +280,7 @@ def read(bench):
     with bench.shoal(retentions="10s:2d,60s:7d,10m:1y") as system:
         now = int(time.time()) // 10 * 10
         bench.tool.load(system.line_port, series=200, points=8640, until=now)
+        system.await_accepted(200 * 8640)
         system.flush()
         urls = [f"{system.cluster.http_address('router')}/render?target=bench.host0000{h}.metric{m:03d}&from={now - 86400}"
                 f"&until={now}&format=json" for h in range(2) for m in range(0, 100, 7)]
@@ -291,6 +296,7 @@ def find(bench):
     series = bench.size(1_000_000, 100_000)
     with bench.shoal() as system:
         bench.tool.load(system.line_port, series=series, points=1)
+        system.await_accepted(series)
         url = f"{system.cluster.http_address('router')}/metrics/find?query=bench.*.metric007"
         bench.tool.query(url, requests=3, warmup=0)
         value, whole = node_mean_us(bench, system, "shoal_node_find_seconds", [url], 3)
@@ -332,6 +338,8 @@ def main():
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
 
+    # So that what was started is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     bench = Bench(arguments)
     results = {}
     for name in arguments.rows.split(","):
