@@ -48,14 +48,18 @@ class Sender(threading.Thread):
 def check(cluster, first_time, slots):
     got = cluster.render("cut.*", first_time - STEP, first_time + SLOTS * STEP)
     lost = wrong = 0
+    where = set()
     for slot in range(slots):
+        before = lost + wrong
         timestamp = first_time + slot * STEP
         for series in range(SERIES):
             value = got.get(f"cut.s{series}", {}).get(timestamp)
             lost += value is None
             wrong += value is not None and value != value_of(series, slot)
         lost += got.get(f"cut.new{slot}", {}).get(timestamp) != slot
-    assert (lost, wrong) == (0, 0), f"{lost} acknowledged points lost, {wrong} wrong"
+        if lost + wrong > before:
+            where.add(slot)
+    assert (lost, wrong) == (0, 0), f"{lost} of {slots} slots' acknowledged points lost, {wrong} wrong, in slots {sorted(where)[:20]}"
 
 
 def main():
