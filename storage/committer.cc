@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/logging.h"
@@ -167,12 +168,13 @@ void Committer::Define(SeriesDefinition series) {
   series_.push_back(std::move(series));
 }
 
-absl::Status Committer::Delete(absl::Span<const SeriesId> series) {
+absl::Status Committer::Delete(absl::Span<const SeriesId> series, bool only_idle) {
   std::vector<Deletion> deletions(series.size());
   MutexLock lock(&mu_);
   if (stopping_) return absl::UnavailableError("the storage engine is shutting down");
   for (size_t i = 0; i < series.size(); ++i) {
     deletions[i].series = series[i];
+    deletions[i].only_idle = only_idle;
     deletions_.push_back(&deletions[i]);
   }
   work_.Signal();
@@ -372,6 +374,25 @@ void Committer::AcceptPoints(WalBatch* batch, WriteResult* result) {
   batch->values.resize(kept);
 }
 
+void Committer::KeepBusySeries(Group* group) {
+  absl::flat_hash_set<SeriesId> idle;
+  for (const Deletion* deletion : group->deletions) {
+    if (deletion->only_idle && !buffer_->Has(deletion->series)) idle.insert(deletion->series);
+  }
+  for (size_t i = 0; i < group->items.size() && !idle.empty(); ++i) {
+    for (const SeriesId series : accepted_[i].series) idle.erase(series);
+  }
+  MutexLock lock(&mu_);
+  const auto busy = std::stable_partition(
+      group->deletions.begin(), group->deletions.end(), [&](const Deletion* deletion) {
+        return !deletion->only_idle || idle.contains(deletion->series);
+      });
+  if (busy == group->deletions.end()) return;
+  for (auto it = busy; it != group->deletions.end(); ++it) (*it)->finished = true;
+  group->deletions.erase(busy, group->deletions.end());
+  finished_.SignalAll();
+}
+
 absl::Status Committer::CheckSpace() {
   if (options_.disk_reserve_bytes <= 0) return absl::OkStatus();
   const absl::StatusOr<uint64_t> free = options_.fs->FreeBytes(options_.dir);
@@ -510,6 +531,7 @@ void Committer::Commit(Group* group) {
     return;
   }
   Accept(group);
+  KeepBusySeries(group);
   if (absl::Status status = LogGroup(*group); !status.ok()) {
     SetReadOnly(status);
     FailGroup(group, status);

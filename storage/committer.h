@@ -67,7 +67,7 @@ class Committer {
   void Define(SchemaDefinition schema);
   void Define(SeriesDefinition series);
   // Waits until the deletions are durable and applied.
-  absl::Status Delete(absl::Span<const SeriesId> series);
+  absl::Status Delete(absl::Span<const SeriesId> series, bool only_idle = false);
 
   // Between two groups: closes the WAL's segment and makes the write buffer's active generation the
   // flushing one. Every point of a record before *position is in that generation. `deleted`: added
@@ -91,6 +91,7 @@ class Committer {
   };
   struct Deletion {
     SeriesId series = kNoSeries;
+    bool only_idle = false;  // not when a point has come
     bool finished = false;
     absl::Status status;
   };
@@ -115,6 +116,8 @@ class Committer {
   // The accepted points of all items as WAL batches (accepted_[i] is items[i]'s), the others as
   // refusals.
   void Accept(Group* group);
+  // Takes deletions back that are for idle series only and meet one with points.
+  void KeepBusySeries(Group* group);
   // Takes what is refused out of the batch, in place.
   void AcceptPoints(WalBatch* batch, WriteResult* result);
   // Blocks while buffer or log are full: back-pressure.

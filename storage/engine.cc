@@ -94,7 +94,10 @@ class EngineImpl : public Engine {
     return reader_->Read(series, range, out);
   }
   absl::Status Delete(absl::string_view name) override;
-  absl::Status DeleteSeries(absl::Span<const SeriesId> series) override;
+  absl::Status DeleteSeries(absl::Span<const SeriesId> series) override {
+    return DeleteSeries(series, false);
+  }
+  absl::Status DeleteSeries(absl::Span<const SeriesId> series, bool only_idle);
   absl::Status Flush() override;
   absl::Status FlushPoints() override;
   EngineStats Stats() const override;
@@ -181,7 +184,8 @@ absl::Status EngineImpl::Init() {
   StartLimits();
   expirer_ = std::make_unique<SeriesExpirer>(
       index_.get(), reader_.get(), &buffer_, options_.clock,
-      [this](absl::Span<const SeriesId> series) { return DeleteSeries(series); }, options_.metrics);
+      [this](absl::Span<const SeriesId> series) { return DeleteSeries(series, true); },
+      options_.metrics);
   flusher_->AfterRounds([this] { ExpireSome(); });
   committer_->OnMemory([this] { flusher_->Wake(); });
   committer_->Start();
@@ -358,9 +362,9 @@ absl::Status EngineImpl::Delete(absl::string_view name) {
   return committer_->Delete({&series, 1});
 }
 
-absl::Status EngineImpl::DeleteSeries(absl::Span<const SeriesId> series) {
+absl::Status EngineImpl::DeleteSeries(absl::Span<const SeriesId> series, bool only_idle) {
   for (size_t i = 0; i < series.size(); i += kDeletionsAtOnce) {
-    SHOAL_RETURN_IF_ERROR(committer_->Delete(series.subspan(i, kDeletionsAtOnce)));
+    SHOAL_RETURN_IF_ERROR(committer_->Delete(series.subspan(i, kDeletionsAtOnce), only_idle));
   }
   return absl::OkStatus();
 }
