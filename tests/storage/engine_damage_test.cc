@@ -12,6 +12,8 @@ namespace {
 
 using Unsynced = FaultFileSystem::Unsynced;
 
+constexpr int64_t kCoarseStepSec = 60;
+
 uint64_t SizeOf(FaultFileSystem* fs, const std::string& path) {
   return *(*fs->Open(path, OpenMode::kReadOnly))->Size();
 }
@@ -254,26 +256,43 @@ TEST_F(RotTest, RollupsThatAreNotKnownToBeDoneAreDoneAgain) { Rot("rolled-until"
 TEST_F(RotTest, TheLogIsReported) { Rot("/wal/", 20, false); }
 
 TEST_F(RotTest, RollupsAreNotMadeOfWhatCouldNotBeReadJustNow) {
-  const auto fs = node_.fs.Copy();
-  EngineHarness node;
-  node.options.fs = fs.get();
-  ASSERT_TRUE(node.Open().ok());
-  std::vector<EngineHarness::Points> want;
-  for (int s = 0; s < 20; ++s) {
-    want.push_back(node.Read(absl::StrCat("rot.s", s), kStartSec - 5 * 3600, kStartSec));
-    ASSERT_FALSE(want.back().empty());
+  const auto healthy_fs = node_.fs.Copy();
+  const auto failing_fs = node_.fs.Copy();
+  EngineHarness healthy;
+  EngineHarness failing;
+  healthy.options.fs = healthy_fs.get();
+  failing.options.fs = failing_fs.get();
+  ASSERT_TRUE(healthy.Open().ok());
+  ASSERT_TRUE(failing.Open().ok());
+  int64_t injected = 0;
+  for (int k = 1; k < 24; ++k) {
+    for (EngineHarness* const node : {&healthy, &failing}) {
+      // A step of the coarser archive that is full by now, and a late point.
+      node->clock.Advance(kCoarseStepSec);
+      const int64_t now = node->clock.NowSec();
+      std::vector<std::pair<std::string, Point>> points;
+      for (int s = 0; s < 20; ++s) {
+        const std::string name = absl::StrCat("rot.s", s);
+        for (int i = 1; i <= 6; ++i) points.push_back({name, {now - 10 * i, 1.0 * k * s + i}});
+        points.push_back({name, {now - 1200 - 10 * (k % 7), 0.5 * k}});
+      }
+      ASSERT_TRUE(node->Write(points).ok());
+    }
+    failing_fs->FailEvery(FaultFileSystem::Fault::kRead, k, absl::UnavailableError("EIO"), ".ring");
+    failing.engine->Flush().IgnoreError();
+    injected += failing_fs->injected();
+    failing_fs->FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
   }
-  fs->FailEvery(FaultFileSystem::Fault::kRead, 3, absl::UnavailableError("EIO"), ".ring");
-  // Late points and those of the log want rollups made and made again.
-  ASSERT_TRUE(node.Write({{"rot.s0", {kStartSec - 2990, 0 * 1000 + 1.0}}}).ok());
-  for (int i = 0; i < 5; ++i) node.engine->Flush().IgnoreError();
-  EXPECT_GT(fs->injected(), 0);
-  fs->FailEvery(FaultFileSystem::Fault::kNone, 0, absl::OkStatus());
-  ASSERT_TRUE(node.engine->Flush().ok());
+  EXPECT_GT(injected, 20);
+  ASSERT_TRUE(healthy.engine->Flush().ok());
+  ASSERT_TRUE(failing.engine->Flush().ok());
+  const int64_t now = healthy.clock.NowSec();
   for (int s = 0; s < 20; ++s) {
-    EXPECT_EQ(node.Read(absl::StrCat("rot.s", s), kStartSec - 5 * 3600, kStartSec), want[s]) << s;
+    const std::string name = absl::StrCat("rot.s", s);
+    const EngineHarness::Points want = healthy.Read(name, now - 5 * 3600, now);
+    EXPECT_FALSE(want.empty());
+    EXPECT_EQ(failing.Read(name, now - 5 * 3600, now), want) << name;
   }
-  fs->CrashAfter(0);
 }
 
 TEST_F(RotTest, BitsThatRotWhileItRunsAreNotServed) {

@@ -56,8 +56,6 @@ MUTANTS = [
      "  std::map<SchemaId, std::vector<SeriesId>> deleted_of;",
      "  SHOAL_RETURN_IF_ERROR(index_->Persist());\n  std::map<SchemaId, std::vector<SeriesId>> deleted_of;",
      CRASH, "EngineCrash*"),
-    ("rollups are made of what could not be read just now", "storage/rollup_runner.cc",
-     "if (!status.ok() && !absl::IsDataLoss(status)) written.Update(status);", "", CRASH, "Rot*"),
     ("points whose slot cannot be read are taken for absent", "storage/ring/ring_reader.cc",
      "if (leases.empty() && !lost_slots) return", "lost_slots = false;\n  if (leases.empty()) return", CRASH, "Rot*"),
 ]
