@@ -75,9 +75,11 @@ class NameTree {
     NodeId node = kNoNode;
   };
   // Up to kBlockMax children lie in a block, ascending by label, unused places (kNoNode) behind
-  // them: a literal is found by comparing label ids. More have a Wide.
-  static constexpr uint32_t kBlockSizes[8] = {1, 2, 3, 5, 8, 12, 20, 32};
-  static constexpr size_t kBlockMax = 32;
+  // them: a literal is found by comparing label ids, one after the other. More have a Wide, whose
+  // hash set costs more cache misses than a host's hundred or two metrics cost comparisons.
+  static constexpr uint32_t kBlockSizes[] = {1, 2, 3, 5, 8, 12, 20, 32, 48, 72, 108, 160, 240};
+  static constexpr size_t kBlockSizeCount = sizeof(kBlockSizes) / sizeof(kBlockSizes[0]);
+  static constexpr size_t kBlockMax = kBlockSizes[kBlockSizeCount - 1];
   struct LabelKey {
     LabelId label;
   };
@@ -103,10 +105,11 @@ class NameTree {
   static constexpr size_t kRunMax = 512;
 
   // The value of Node::children: kNoChildren; kWideBit | index into wide_; or the index into
-  // kBlockSizes (3 bits) and the block's place in places_ (28 bits).
+  // kBlockSizes (4 bits) and the block's place in places_ (27 bits).
   static constexpr uint32_t kNoChildren = 0xffffffff;
   static constexpr uint32_t kWideBit = 0x80000000;
-  static constexpr int kPlaceBits = 28;
+  static constexpr int kPlaceBits = 27;
+  static_assert(kBlockSizeCount <= 16);
   static constexpr size_t kPlacesMax = size_t{1} << kPlaceBits;
   static bool IsWide(uint32_t children) { return (children & kWideBit) != 0; }
   static uint32_t SizeClassOf(uint32_t block) { return block >> kPlaceBits; }
@@ -140,7 +143,7 @@ class NameTree {
   ChunkedArray<Node, kChunkNodes> nodes_;
   std::vector<NodeId> free_nodes_;
   ChunkedArray<Child, kChunkNodes> places_;
-  std::vector<uint32_t> free_blocks_[8];  // by size class
+  std::vector<uint32_t> free_blocks_[kBlockSizeCount];  // by size class
   std::vector<std::unique_ptr<Wide>> wide_;
   std::vector<uint32_t> free_wide_;
 };
