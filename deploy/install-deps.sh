@@ -13,7 +13,8 @@ build=(g++ cmake make ninja-build ccache lld pkg-config git ca-certificates curl
   zlib1g-dev libzstd-dev libssl-dev tzdata procps iproute2 python3)
 agent=(collectd-core)
 test=(libgtest-dev libgmock-dev libbenchmark-dev collectd-core chromium chromium-driver
-  graphite-web graphite-carbon carbon-c-relay python3-whisper python3 procps iproute2 curl)
+  graphite-web graphite-carbon carbon-c-relay python3-whisper python3 procps iproute2 curl
+  nbdkit libnbd-bin fuse3 e2fsprogs)
 tools=(clang-14 libclang-rt-14-dev clang-format clang-tidy)
 
 wanted=()
