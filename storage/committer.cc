@@ -168,23 +168,41 @@ void Committer::Define(SeriesDefinition series) {
   series_.push_back(std::move(series));
 }
 
-absl::Status Committer::Delete(absl::Span<const SeriesId> series, bool only_idle) {
+absl::Status Committer::Delete(absl::Span<const SeriesId> series) {
+  return Delete(series, std::nullopt).status();
+}
+
+absl::StatusOr<size_t> Committer::DeleteIdle(absl::Span<const SeriesId> series,
+                                             uint64_t generation) {
+  return Delete(series, generation);
+}
+
+size_t Committer::deletions_waiting() const {
+  MutexLock lock(&mu_);
+  return deletions_.size();
+}
+
+absl::StatusOr<size_t> Committer::Delete(absl::Span<const SeriesId> series,
+                                         std::optional<uint64_t> idle_since) {
   std::vector<Deletion> deletions(series.size());
   MutexLock lock(&mu_);
   if (stopping_) return absl::UnavailableError("the storage engine is shutting down");
   for (size_t i = 0; i < series.size(); ++i) {
     deletions[i].series = series[i];
-    deletions[i].only_idle = only_idle;
+    deletions[i].idle_since = idle_since;
     deletions_.push_back(&deletions[i]);
   }
   work_.Signal();
   // All of them: the commit thread has their addresses.
   absl::Status status;
+  size_t deleted = 0;
   for (const Deletion& deletion : deletions) {
     while (!deletion.finished) finished_.Wait(&mu_);
     if (status.ok()) status = deletion.status;
+    if (!deletion.kept) ++deleted;
   }
-  return status;
+  if (!status.ok()) return status;
+  return deleted;
 }
 
 absl::Status Committer::BeginFlush(LogPosition* position, std::vector<Deleted>* deleted) {
@@ -376,8 +394,10 @@ void Committer::AcceptPoints(WalBatch* batch, WriteResult* result) {
 
 void Committer::KeepBusySeries(Group* group) {
   absl::flat_hash_set<SeriesId> idle;
+  const uint64_t generation = buffer_->generation();
   for (const Deletion* deletion : group->deletions) {
-    if (deletion->only_idle && !buffer_->Has(deletion->series)) idle.insert(deletion->series);
+    if (deletion->idle_since == generation && !buffer_->Has(deletion->series))
+      idle.insert(deletion->series);
   }
   for (size_t i = 0; i < group->items.size() && !idle.empty(); ++i) {
     for (const SeriesId series : accepted_[i].series) idle.erase(series);
@@ -385,10 +405,13 @@ void Committer::KeepBusySeries(Group* group) {
   MutexLock lock(&mu_);
   const auto busy = std::stable_partition(
       group->deletions.begin(), group->deletions.end(), [&](const Deletion* deletion) {
-        return !deletion->only_idle || idle.contains(deletion->series);
+        return !deletion->idle_since.has_value() || idle.contains(deletion->series);
       });
   if (busy == group->deletions.end()) return;
-  for (auto it = busy; it != group->deletions.end(); ++it) (*it)->finished = true;
+  for (auto it = busy; it != group->deletions.end(); ++it) {
+    (*it)->kept = true;
+    (*it)->finished = true;
+  }
   group->deletions.erase(busy, group->deletions.end());
   finished_.SignalAll();
 }
@@ -492,6 +515,16 @@ void Committer::Probe() {
   if (read_only_gauge_ != nullptr) read_only_gauge_->Set(0);
 }
 
+void Committer::DefineAgain(const Group& group) {
+  for (const Deletion* deletion : group.deletions) {
+    SeriesDefinition definition;
+    definition.id = deletion->series;
+    definition.name = index_->NameOf(deletion->series);
+    if (index_->SchemaOf(deletion->series, &definition.schema) != nullptr)
+      Define(std::move(definition));
+  }
+}
+
 void Committer::FailGroup(Group* group, const absl::Status& status) {
   {
     MutexLock lock(&mu_);
@@ -534,6 +567,7 @@ void Committer::Commit(Group* group) {
   KeepBusySeries(group);
   if (absl::Status status = LogGroup(*group); !status.ok()) {
     SetReadOnly(status);
+    DefineAgain(*group);
     FailGroup(group, status);
     return;
   }

@@ -11,11 +11,14 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/stats.h"
@@ -67,7 +70,13 @@ class Committer {
   void Define(SchemaDefinition schema);
   void Define(SeriesDefinition series);
   // Waits until the deletions are durable and applied.
-  absl::Status Delete(absl::Span<const SeriesId> series, bool only_idle = false);
+  absl::Status Delete(absl::Span<const SeriesId> series);
+  // The same for series of which neither buffer nor rings had a point, where the look at them began
+  // when the buffer's generation() was `generation`. Those that may have got one since stay. How
+  // many did not stay. See KeepBusySeries.
+  absl::StatusOr<size_t> DeleteIdle(absl::Span<const SeriesId> series, uint64_t generation);
+  // That the commit thread has not taken yet.
+  size_t deletions_waiting() const;
 
   // Between two groups: closes the WAL's segment and makes the write buffer's active generation the
   // flushing one. Every point of a record before *position is in that generation. `deleted`: added
@@ -91,7 +100,9 @@ class Committer {
   };
   struct Deletion {
     SeriesId series = kNoSeries;
-    bool only_idle = false;  // not when a point has come
+    // Not when a point may have come since this generation of the write buffer.
+    std::optional<uint64_t> idle_since;
+    bool kept = false;
     bool finished = false;
     absl::Status status;
   };
@@ -116,8 +127,22 @@ class Committer {
   // The accepted points of all items as WAL batches (accepted_[i] is items[i]'s), the others as
   // refusals.
   void Accept(Group* group);
-  // Takes deletions back that are for idle series only and meet one with points.
+  absl::StatusOr<size_t> Delete(absl::Span<const SeriesId> series,
+                                std::optional<uint64_t> idle_since);
+  // Takes deletions back that are for idle series only and meet one that may have points.
+  //
+  // Invariant: no record of an idle series' deletion follows, in the log, an acknowledged point
+  // that its check has not seen. The check notes the generation, then finds nothing in the buffer,
+  // then nothing in the rings. A point that was in the buffer's flushing generation by then is seen
+  // there, or, once it has left, in the rings. One that comes to the active generation later stays
+  // in it until the next BeginFlush, which is a new generation. Points are applied and generations
+  // begun on this thread alone (EndFlush, on the flusher's, drops what the check has seen), so that
+  // nothing comes between the look here and the removal from the index in Finish; what is queued
+  // behind is refused with kSeriesGone.
   void KeepBusySeries(Group* group);
+  // The log has failed, and may hold deletions that nobody carried out: replay would take them for
+  // real, and leave out the points that come later. So the series are defined again before those.
+  void DefineAgain(const Group& group);
   // Takes what is refused out of the batch, in place.
   void AcceptPoints(WalBatch* batch, WriteResult* result);
   // Blocks while buffer or log are full: back-pressure.

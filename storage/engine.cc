@@ -94,10 +94,8 @@ class EngineImpl : public Engine {
     return reader_->Read(series, range, out);
   }
   absl::Status Delete(absl::string_view name) override;
-  absl::Status DeleteSeries(absl::Span<const SeriesId> series) override {
-    return DeleteSeries(series, false);
-  }
-  absl::Status DeleteSeries(absl::Span<const SeriesId> series, bool only_idle);
+  absl::Status DeleteSeries(absl::Span<const SeriesId> series) override;
+  absl::StatusOr<size_t> DeleteIdle(absl::Span<const SeriesId> series, uint64_t generation);
   absl::Status Flush() override;
   absl::Status FlushPoints() override;
   EngineStats Stats() const override;
@@ -183,8 +181,10 @@ absl::Status EngineImpl::Init() {
 
   StartLimits();
   expirer_ = std::make_unique<SeriesExpirer>(
-      index_.get(), reader_.get(), &buffer_, options_.clock,
-      [this](absl::Span<const SeriesId> series) { return DeleteSeries(series, true); },
+      index_.get(), reader_.get(), &buffer_, options_.clock, options_.future_sec_max,
+      [this](absl::Span<const SeriesId> series, uint64_t generation) {
+        return DeleteIdle(series, generation);
+      },
       options_.metrics);
   flusher_->AfterRounds([this] { ExpireSome(); });
   committer_->OnMemory([this] { flusher_->Wake(); });
@@ -362,11 +362,22 @@ absl::Status EngineImpl::Delete(absl::string_view name) {
   return committer_->Delete({&series, 1});
 }
 
-absl::Status EngineImpl::DeleteSeries(absl::Span<const SeriesId> series, bool only_idle) {
+absl::Status EngineImpl::DeleteSeries(absl::Span<const SeriesId> series) {
   for (size_t i = 0; i < series.size(); i += kDeletionsAtOnce) {
-    SHOAL_RETURN_IF_ERROR(committer_->Delete(series.subspan(i, kDeletionsAtOnce), only_idle));
+    SHOAL_RETURN_IF_ERROR(committer_->Delete(series.subspan(i, kDeletionsAtOnce)));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> EngineImpl::DeleteIdle(absl::Span<const SeriesId> series,
+                                              uint64_t generation) {
+  size_t deleted = 0;
+  for (size_t i = 0; i < series.size(); i += kDeletionsAtOnce) {
+    SHOAL_ASSIGN_OR_RETURN(const size_t n,
+                           committer_->DeleteIdle(series.subspan(i, kDeletionsAtOnce), generation));
+    deleted += n;
+  }
+  return deleted;
 }
 
 void EngineImpl::ExpireSome() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/stats.h"
@@ -21,11 +22,13 @@ namespace shoal {
 
 class SeriesExpirer {
  public:
-  using Remove = std::function<absl::Status(absl::Span<const SeriesId>)>;
+  // Deletes, durably, those that have got no point since the write buffer's generation was
+  // `generation`: the look at them and their deletion are apart in time. How many it were.
+  using Remove = std::function<absl::StatusOr<size_t>(absl::Span<const SeriesId>, uint64_t)>;
 
-  // Borrows everything. `remove` deletes series, durably.
+  // Borrows everything. Points are taken up to `future_sec` ahead of the clock.
   SeriesExpirer(const MetricIndex* index, const SeriesReader* reader, const WriteBuffer* buffer,
-                const Clock* clock, Remove remove, MetricRegistry* metrics);
+                const Clock* clock, int64_t future_sec, Remove remove, MetricRegistry* metrics);
 
   // Looks at the next series until `budget` is used up or all have been seen once, and removes
   // those that have expired. A series that cannot be read in full stays.
@@ -38,6 +41,7 @@ class SeriesExpirer {
   const SeriesReader* const reader_;
   const WriteBuffer* const buffer_;
   const Clock* const clock_;
+  const int64_t future_sec_;
   const Remove remove_;
   Counter* expired_counter_ = nullptr;  // null without a registry
   SeriesId next_ = 0;

@@ -120,6 +120,7 @@ bool WriteBuffer::Has(SeriesId series) const {
 
 void WriteBuffer::BeginFlush() {
   SHOAL_CHECK(!flushing());
+  generation_.fetch_add(1, std::memory_order_acq_rel);
   for (size_t s = 0; s < kShards; ++s) {
     MutexLock lock(&shards_[s].mu);
     SHOAL_CHECK(shards_[s].flushing.empty());

@@ -50,6 +50,8 @@ class WriteBuffer {
 
   // Makes the active generation the flushing one, which must be empty.
   void BeginFlush();
+  // Counts BeginFlush: while it stands still, no point leaves the active generation.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   bool flushing() const { return flushing_.load(std::memory_order_acquire); }
   // The series of the flushing generation, ascending.
   void VisitFlushing(absl::FunctionRef<void(SeriesId series)> visit) const;
@@ -88,6 +90,7 @@ class WriteBuffer {
   const StepOf step_of_;
   std::unique_ptr<Shard[]> shards_;
   std::atomic<bool> flushing_{false};
+  std::atomic<uint64_t> generation_{0};
   std::atomic<uint64_t> points_{0};
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> active_points_{0};
