@@ -1,4 +1,4 @@
-// Apart from dump_files.cc: the engine's headers and the router's both have a Refusal.
+// What the spool of a router holds; files of the engine are in dump_files.cc.
 #include <cstdio>
 #include <memory>
 

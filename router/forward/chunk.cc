@@ -7,17 +7,17 @@
 
 namespace shoal {
 
-const char* RefusalName(Refusal refusal) {
+const char* NodeRefusalName(NodeRefusal refusal) {
   switch (refusal) {
-    case Refusal::kOther:
+    case NodeRefusal::kOther:
       return "other";
-    case Refusal::kTooOld:
+    case NodeRefusal::kTooOld:
       return "too_old";
-    case Refusal::kTooFarAhead:
+    case NodeRefusal::kTooFarAhead:
       return "too_far_ahead";
-    case Refusal::kSeriesLimit:
+    case NodeRefusal::kSeriesLimit:
       return "series_limit";
-    case Refusal::kBadName:
+    case NodeRefusal::kBadName:
       return "bad_name";
   }
   return "other";

@@ -22,19 +22,19 @@ namespace shoal {
 
 // Why a node did not take a point. Same order as the wire's RefusalReason; the names are label
 // values.
-enum class Refusal : uint8_t { kOther, kTooOld, kTooFarAhead, kSeriesLimit, kBadName };
-inline constexpr size_t kRefusalCount = 5;
-const char* RefusalName(Refusal refusal);  // "too_old", ...
+enum class NodeRefusal : uint8_t { kOther, kTooOld, kTooFarAhead, kSeriesLimit, kBadName };
+inline constexpr size_t kNodeRefusalCount = 5;
+const char* NodeRefusalName(NodeRefusal refusal);  // "too_old", ...
 
 struct RefusedPoint {
   uint32_t index = 0;  // in the batch
-  Refusal reason = Refusal::kOther;
+  NodeRefusal reason = NodeRefusal::kOther;
 };
 
 // What became of a chunk: acked + all rejected + dropped is the number of its points.
 struct ChunkResult {
   uint32_t acked = 0;
-  std::array<uint32_t, kRefusalCount> rejected{};
+  std::array<uint32_t, kNodeRefusalCount> rejected{};
   uint32_t dropped = 0;
 };
 

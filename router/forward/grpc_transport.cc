@@ -28,18 +28,18 @@ std::shared_ptr<grpc::Channel> NewChannel(const GrpcTransportOptions& options) {
   return grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
 }
 
-Refusal RefusalFromProto(int reason) {
+NodeRefusal NodeRefusalFromProto(int reason) {
   switch (reason) {
     case v1::REFUSAL_REASON_TOO_OLD:
-      return Refusal::kTooOld;
+      return NodeRefusal::kTooOld;
     case v1::REFUSAL_REASON_TOO_FAR_AHEAD:
-      return Refusal::kTooFarAhead;
+      return NodeRefusal::kTooFarAhead;
     case v1::REFUSAL_REASON_SERIES_LIMIT:
-      return Refusal::kSeriesLimit;
+      return NodeRefusal::kSeriesLimit;
     case v1::REFUSAL_REASON_BAD_NAME:
-      return Refusal::kBadName;
+      return NodeRefusal::kBadName;
     default:
-      return Refusal::kOther;
+      return NodeRefusal::kOther;
   }
 }
 
@@ -98,7 +98,7 @@ class GrpcWriteStream : public WriteStream {
     ack->refused.clear();
     for (int i = 0; i < message.refused_indexes_size(); ++i) {
       const int reason = i < message.refused_reasons_size() ? message.refused_reasons(i) : 0;
-      ack->refused.push_back({message.refused_indexes(i), RefusalFromProto(reason)});
+      ack->refused.push_back({message.refused_indexes(i), NodeRefusalFromProto(reason)});
     }
     return true;
   }

@@ -59,11 +59,11 @@ struct NodeClient::Metrics {
     spool_damaged =
         registry->AddCounter("shoal_router_spool_damaged_records_total",
                              "Records of the spool that could not be read back.", labels);
-    for (size_t i = 0; i < kRefusalCount; ++i) {
-      replay_refused[i] =
-          registry->AddCounter("shoal_router_spool_refused_points_total",
-                               "Points of the spool that the node did not take any more.",
-                               {{"node", node}, {"reason", RefusalName(static_cast<Refusal>(i))}});
+    for (size_t i = 0; i < kNodeRefusalCount; ++i) {
+      replay_refused[i] = registry->AddCounter(
+          "shoal_router_spool_refused_points_total",
+          "Points of the spool that the node did not take any more.",
+          {{"node", node}, {"reason", NodeRefusalName(static_cast<NodeRefusal>(i))}});
     }
     ack_seconds = registry->AddHistogram("shoal_router_node_ack_seconds",
                                          "From the making of a batch to its acknowledgement.",
@@ -80,7 +80,7 @@ struct NodeClient::Metrics {
   Counter* spool_dropped_points;
   Counter* spool_errors;
   Counter* spool_damaged;
-  std::array<Counter*, kRefusalCount> replay_refused;
+  std::array<Counter*, kNodeRefusalCount> replay_refused;
   Histogram* ack_seconds;
 };
 

@@ -31,10 +31,11 @@ IngestStats::IngestStats(MetricRegistry* registry) {
         registry->AddCounter("shoal_router_points_received_total", "Points of good lines.", labels);
     counters.points_acked = registry->AddCounter(
         "shoal_router_points_acked_total", "Points that are durable in enough places.", labels);
-    for (size_t i = 0; i < kRefusalCount; ++i) {
-      counters.points_rejected[i] = registry->AddCounter(
-          "shoal_router_points_rejected_total", "Points that a node refused.",
-          {{"listener", ListenerName(t)}, {"reason", RefusalName(static_cast<Refusal>(i))}});
+    for (size_t i = 0; i < kNodeRefusalCount; ++i) {
+      counters.points_rejected[i] =
+          registry->AddCounter("shoal_router_points_rejected_total", "Points that a node refused.",
+                               {{"listener", ListenerName(t)},
+                                {"reason", NodeRefusalName(static_cast<NodeRefusal>(i))}});
     }
     counters.points_dropped =
         registry->AddCounter("shoal_router_points_dropped_total", "Points that were given up.",

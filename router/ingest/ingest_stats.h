@@ -31,7 +31,7 @@ class IngestStats {
     std::array<Counter*, kLineErrorCount> bad_lines;  // [kNone] is null
     Counter* points_received;
     Counter* points_acked;
-    std::array<Counter*, kRefusalCount> points_rejected;
+    std::array<Counter*, kNodeRefusalCount> points_rejected;
     Counter* points_dropped;
     Gauge* points_in_flight;
     Counter* bytes;

@@ -141,7 +141,7 @@ void Pipeline::OnChunkDone(Transport transport, const ChunkResult& result,
   int64_t points = result.acked + result.dropped;
   counters.points_acked->Add(result.acked);
   if (result.dropped > 0) counters.points_dropped->Add(result.dropped);
-  for (size_t i = 0; i < kRefusalCount; ++i) {
+  for (size_t i = 0; i < kNodeRefusalCount; ++i) {
     if (result.rejected[i] == 0) continue;
     counters.points_rejected[i]->Add(result.rejected[i]);
     points += result.rejected[i];

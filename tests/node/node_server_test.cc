@@ -87,7 +87,7 @@ class NodeServerTest : public ::testing::Test {
     return points;
   }
 
-  TempDir dir_;
+  TestDir dir_;
   // On the default schema's grid of 60 s, in the recent past.
   const int64_t now_sec_ = Clock::System()->NowSec() / 60 * 60;
   std::unique_ptr<NodeServer> server_;
@@ -97,7 +97,7 @@ class NodeServerTest : public ::testing::Test {
 
 TEST_F(NodeServerTest, FlushOnRequestEmptiesTheWriteBufferIntoRingFiles) {
   Start();
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   ASSERT_TRUE(stream.Send({{"a.b", now_sec_ - 60, 1.5}, {"a.c", now_sec_ - 60, 2.5}}));
   ASSERT_EQ(stream.AwaitAck().sequence(), 1u);
@@ -123,7 +123,7 @@ TEST_F(NodeServerTest, FlushOnRequestEmptiesTheWriteBufferIntoRingFiles) {
 TEST_F(NodeServerTest, DeletesByPatternOnRequestAndTakesTheNamesAgain) {
   Start();
   const int64_t minute = (now_sec_ - 60) / 60 * 60;
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   ASSERT_TRUE(stream.Send({{"a.b", minute, 1}, {"a.c", minute, 2}, {"b.b", minute, 3}}));
   ASSERT_EQ(stream.AwaitAck().sequence(), 1u);
@@ -152,7 +152,7 @@ TEST_F(NodeServerTest, DeletesByPatternOnRequestAndTakesTheNamesAgain) {
   stale.add_values(4);
   ASSERT_TRUE(stream.Send(stale));
   EXPECT_EQ(stream.AwaitAck().sequence(), 0u);
-  WriteStream again(stub_.get(), 2);
+  TestWriteStream again(stub_.get(), 2);
   ASSERT_TRUE(again.AwaitHello());
   ASSERT_TRUE(again.Send({{"a.b", minute - 60, 5}}));
   ASSERT_EQ(again.AwaitAck().sequence(), 1u);
@@ -166,7 +166,7 @@ TEST_F(NodeServerTest, DeletesByPatternOnRequestAndTakesTheNamesAgain) {
 
 TEST_F(NodeServerTest, AnAcknowledgedPointIsReadableAtOnceWithItsExactValue) {
   Start();
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   ASSERT_TRUE(stream.Send({{"a.b", now_sec_ - 60, 0.1}, {"a.c", now_sec_ - 60, -1e308}}));
   const v1::WriteAck ack = stream.AwaitAck();
@@ -179,7 +179,7 @@ TEST_F(NodeServerTest, AnAcknowledgedPointIsReadableAtOnceWithItsExactValue) {
 
 TEST_F(NodeServerTest, EveryBatchIsAcknowledgedInOrder) {
   Start();
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   constexpr int kBatches = 200;
   std::thread sender([&] {
@@ -194,7 +194,7 @@ TEST_F(NodeServerTest, EveryBatchIsAcknowledgedInOrder) {
 
 TEST_F(NodeServerTest, RefusedPointsAreNamedAndTheRestIsTaken) {
   Start();
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   ASSERT_TRUE(stream.Send({{"a..b", now_sec_ - 60, 1},
                            {"good", now_sec_ - 60, 2},
@@ -215,7 +215,7 @@ TEST_F(NodeServerTest, RefusedPointsAreNamedAndTheRestIsTaken) {
 TEST_F(NodeServerTest, AcknowledgedPointsSurviveARestartAndAResendChangesNothing) {
   Start();
   {
-    WriteStream stream(stub_.get(), 1);
+    TestWriteStream stream(stub_.get(), 1);
     ASSERT_TRUE(stream.AwaitHello());
     ASSERT_TRUE(stream.Send({{"a.b", now_sec_ - 120, 1}, {"a.b", now_sec_ - 60, 2}}));
     ASSERT_EQ(stream.AwaitAck().sequence(), 1u);
@@ -223,7 +223,7 @@ TEST_F(NodeServerTest, AcknowledgedPointsSurviveARestartAndAResendChangesNothing
   Restart();
   const std::map<int64_t, double> expected{{now_sec_ - 120, 1}, {now_sec_ - 60, 2}};
   EXPECT_EQ(ReadPoints("a.b"), expected);
-  WriteStream again(stub_.get(), 2);
+  TestWriteStream again(stub_.get(), 2);
   ASSERT_TRUE(again.AwaitHello());
   ASSERT_TRUE(again.Send({{"a.b", now_sec_ - 120, 1}, {"a.b", now_sec_ - 60, 2}}));
   ASSERT_EQ(again.AwaitAck().sequence(), 1u);
@@ -232,22 +232,22 @@ TEST_F(NodeServerTest, AcknowledgedPointsSurviveARestartAndAResendChangesNothing
 
 TEST_F(NodeServerTest, ANewerStreamOfTheSameRouterEndsTheOlderOne) {
   Start();
-  WriteStream older(stub_.get(), 1);
+  TestWriteStream older(stub_.get(), 1);
   ASSERT_TRUE(older.AwaitHello());
-  WriteStream newer(stub_.get(), 2);
+  TestWriteStream newer(stub_.get(), 2);
   ASSERT_TRUE(newer.AwaitHello());
   EXPECT_EQ(older.Finish().error_code(), grpc::StatusCode::CANCELLED);
   ASSERT_TRUE(newer.Send({{"a.b", now_sec_ - 60, 1}}));
   EXPECT_EQ(newer.AwaitAck().sequence(), 1u);
-  WriteStream stale(stub_.get(), 1);
+  TestWriteStream stale(stub_.get(), 1);
   EXPECT_FALSE(stale.AwaitHello());
   EXPECT_EQ(stale.Finish().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
 }
 
 TEST_F(NodeServerTest, StreamsOfDifferentRoutersRunSideBySide) {
   Start();
-  WriteStream one(stub_.get(), 1, "router-1");
-  WriteStream two(stub_.get(), 1, "router-2");
+  TestWriteStream one(stub_.get(), 1, "router-1");
+  TestWriteStream two(stub_.get(), 1, "router-2");
   ASSERT_TRUE(one.AwaitHello());
   ASSERT_TRUE(two.AwaitHello());
   ASSERT_TRUE(one.Send({{"a.b", now_sec_ - 60, 1}}));
@@ -259,7 +259,7 @@ TEST_F(NodeServerTest, StreamsOfDifferentRoutersRunSideBySide) {
 TEST_F(NodeServerTest, AHelloForSomeoneElseIsRefusedWithTheReason) {
   Start();
   const auto refused = [&](const std::string& cluster, const std::string& node) {
-    WriteStream stream(stub_.get(), 1, "router-1", cluster, node);
+    TestWriteStream stream(stub_.get(), 1, "router-1", cluster, node);
     EXPECT_FALSE(stream.AwaitHello());
     const grpc::Status status = stream.Finish();
     EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
@@ -271,7 +271,7 @@ TEST_F(NodeServerTest, AHelloForSomeoneElseIsRefusedWithTheReason) {
 
 TEST_F(NodeServerTest, ABadBatchEndsTheStreamAfterTheAcknowledgementsBeforeIt) {
   Start();
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   ASSERT_TRUE(stream.Send({{"a.b", now_sec_ - 60, 1}}));
   v1::PointBatch bad;
@@ -290,7 +290,7 @@ TEST_F(NodeServerTest, ABadBatchEndsTheStreamAfterTheAcknowledgementsBeforeIt) {
 
 TEST_F(NodeServerTest, AStopAcknowledgesWhatIsInFlightAndEndsOpenStreams) {
   Start();
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   constexpr int kBatches = 50;
   for (int i = 0; i < kBatches; ++i) {
@@ -327,7 +327,7 @@ TEST_F(NodeServerTest, HealthReadinessAndMetricsAnswer) {
 
 TEST_F(NodeServerTest, APortInUseIsAnErrorThatTouchesNoData) {
   Start();
-  TempDir other;
+  TestDir other;
   const std::string data = absl::StrCat(other.path(), "/data");
   NodeConfig grpc = TestConfig(data);
   grpc.grpc_listen = absl::StrCat("127.0.0.1:", server_->grpc_port());
@@ -375,7 +375,7 @@ TEST_F(NodeServerTest, ADataDirectoryThatCannotBeMadeIsNamed) {
 
 TEST_F(NodeServerTest, StatusTellsWhatTheNodeHolds) {
   Start();
-  WriteStream stream(stub_.get(), 1);
+  TestWriteStream stream(stub_.get(), 1);
   ASSERT_TRUE(stream.AwaitHello());
   ASSERT_TRUE(stream.Send({{"a.b", now_sec_ - 60, 1}, {"a.c", now_sec_ - 60, 1}}));
   ASSERT_EQ(stream.AwaitAck().sequence(), 1u);

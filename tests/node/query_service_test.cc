@@ -40,7 +40,7 @@ class QueryServiceTest : public ::testing::Test {
     reader_ = MakeGrpcNodeReader(
         {.name = "node-1", .address = absl::StrCat("127.0.0.1:", server_->grpc_port())});
     stub_ = StubOf(*server_);
-    WriteStream stream(stub_.get(), 1);
+    TestWriteStream stream(stub_.get(), 1);
     ASSERT_TRUE(stream.AwaitHello());
     std::vector<NamedPoint> points;
     for (int i = 0; i < kSeries; ++i) {
@@ -71,7 +71,7 @@ class QueryServiceTest : public ::testing::Test {
     });
   }
 
-  TempDir dir_;
+  TestDir dir_;
   const int64_t now_sec_ = Clock::System()->NowSec() / 60 * 60;
   std::vector<std::string> names_;
   std::unique_ptr<NodeServer> server_;

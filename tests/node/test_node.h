@@ -21,13 +21,13 @@
 
 namespace shoal {
 
-class TempDir {
+class TestDir {
  public:
-  TempDir() {
+  TestDir() {
     std::string pattern = (std::filesystem::temp_directory_path() / "shoal-node-XXXXXX").string();
     path_ = mkdtemp(pattern.data());
   }
-  ~TempDir() { std::filesystem::remove_all(path_); }
+  ~TestDir() { std::filesystem::remove_all(path_); }
   const std::string& path() const { return path_; }
 
  private:
@@ -62,7 +62,7 @@ inline PartitionBits AllPartitions(uint32_t count) {
   return bits;
 }
 
-// A point for WriteStream::Send.
+// A point for TestWriteStream::Send.
 struct NamedPoint {
   std::string name;
   int64_t timestamp_sec = 0;
@@ -70,10 +70,11 @@ struct NamedPoint {
 };
 
 // The router's side of one stream.
-class WriteStream {
+class TestWriteStream {
  public:
-  WriteStream(v1::Node::Stub* stub, uint64_t incarnation, const std::string& router = "router-1",
-              const std::string& cluster = "test", const std::string& node = "node-1")
+  TestWriteStream(v1::Node::Stub* stub, uint64_t incarnation,
+                  const std::string& router = "router-1", const std::string& cluster = "test",
+                  const std::string& node = "node-1")
       : stream_(stub->Write(&call_)) {
     v1::WriteRequest request;
     v1::WriteHello* hello = request.mutable_hello();
@@ -84,7 +85,7 @@ class WriteStream {
     hello->set_node(node);
     stream_->Write(request);
   }
-  ~WriteStream() {
+  ~TestWriteStream() {
     if (!finished_) {
       call_.TryCancel();
       stream_->Finish();

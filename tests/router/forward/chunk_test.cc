@@ -81,15 +81,15 @@ TEST_F(ChunkTest, OneSpooledBatchCountsTwoDoNotUntilOneReachesItsNode) {
 
 TEST_F(ChunkTest, APointThatSeveralNodesRefuseIsRejectedOnce) {
   auto chunk = MakeChunk(4, 2, 2, 2);
-  chunk->NodeAcked({0, 1, 2, 3}, {{1, Refusal::kTooOld}, {2, Refusal::kSeriesLimit}});
+  chunk->NodeAcked({0, 1, 2, 3}, {{1, NodeRefusal::kTooOld}, {2, NodeRefusal::kSeriesLimit}});
   // The other node has the points in another order: its index 0 is the chunk's 1.
-  chunk->NodeAcked({1, 0, 3, 2}, {{0, Refusal::kTooOld}, {2, Refusal::kBadName}});
+  chunk->NodeAcked({1, 0, 3, 2}, {{0, NodeRefusal::kTooOld}, {2, NodeRefusal::kBadName}});
   EXPECT_EQ(completions_, 1);
   EXPECT_EQ(result_.acked, 1u);
   EXPECT_EQ(Rejected(), 3u);
-  EXPECT_EQ(result_.rejected[static_cast<size_t>(Refusal::kTooOld)], 1u);
-  EXPECT_EQ(result_.rejected[static_cast<size_t>(Refusal::kSeriesLimit)], 1u);
-  EXPECT_EQ(result_.rejected[static_cast<size_t>(Refusal::kBadName)], 1u);
+  EXPECT_EQ(result_.rejected[static_cast<size_t>(NodeRefusal::kTooOld)], 1u);
+  EXPECT_EQ(result_.rejected[static_cast<size_t>(NodeRefusal::kSeriesLimit)], 1u);
+  EXPECT_EQ(result_.rejected[static_cast<size_t>(NodeRefusal::kBadName)], 1u);
 }
 
 TEST_F(ChunkTest, LostCopiesDropTheChunkOnlyWhenTheyWereNeeded) {
@@ -117,7 +117,7 @@ TEST_F(ChunkTest, LateRefusalsDoNotChangeTheVerdict) {
   chunk->NodeAcked({0, 1}, {});
   chunk->NodeAcked({0, 1}, {});
   EXPECT_EQ(result_.acked, 2u);
-  chunk->NodeAcked({0, 1}, {{0, Refusal::kTooOld}});
+  chunk->NodeAcked({0, 1}, {{0, NodeRefusal::kTooOld}});
   EXPECT_EQ(completions_, 1);
   EXPECT_EQ(result_.acked, 2u);
 }

@@ -68,7 +68,7 @@ class FakePeer::Stream : public WriteStream {
         peer_->changed_.SignalAll();
         return false;
       }
-      Refusal reason = Refusal::kOther;
+      NodeRefusal reason = NodeRefusal::kOther;
       if (peer_->refuse && peer_->refuse(point, &reason)) {
         ack.refused.push_back({static_cast<uint32_t>(i), reason});
       } else {

@@ -34,7 +34,7 @@ class FakePeer {
   // Breaks the streams of now; new ones are welcome.
   void BreakStreams();
   // Which points it does not take; set before use.
-  std::function<bool(const PeerPoint&, Refusal*)> refuse;
+  std::function<bool(const PeerPoint&, NodeRefusal*)> refuse;
   // Ends the stream with InvalidArgument when a batch has such a point; set before use.
   std::function<bool(const PeerPoint&)> complain;
 

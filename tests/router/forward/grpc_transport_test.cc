@@ -104,7 +104,7 @@ TEST_F(GrpcTransportTest, SaysHelloSendsAndReceives) {
   EXPECT_EQ(ack.sequence, 1u);
   ASSERT_EQ(ack.refused.size(), 1u);
   EXPECT_EQ(ack.refused[0].index, 1u);
-  EXPECT_EQ(ack.refused[0].reason, Refusal::kTooFarAhead);
+  EXPECT_EQ(ack.refused[0].reason, NodeRefusal::kTooFarAhead);
   ASSERT_TRUE(stream->Receive(&ack));
   EXPECT_EQ(ack.sequence, 2u);
   const auto batches = service_.batches();

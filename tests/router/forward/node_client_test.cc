@@ -127,8 +127,8 @@ TEST_F(NodeClientTest, DeliversInOrderAndReportsAcks) {
 }
 
 TEST_F(NodeClientTest, RefusedPointsAreReportedByReason) {
-  peer_.refuse = [](const PeerPoint& point, Refusal* reason) {
-    *reason = Refusal::kTooOld;
+  peer_.refuse = [](const PeerPoint& point, NodeRefusal* reason) {
+    *reason = NodeRefusal::kTooOld;
     return static_cast<int>(point.value) % 3 == 0;
   };
   Start();

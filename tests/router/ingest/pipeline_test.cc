@@ -214,8 +214,8 @@ TEST_F(PipelineTest, ChunksCloseBySizeAndGenerationsDoNotMix) {
 
 TEST_F(PipelineTest, RefusedPointsAreCountedOnceByReason) {
   for (int i = 0; i < 3; ++i) {
-    cluster_.peer(i)->refuse = [](const PeerPoint& point, Refusal* reason) {
-      *reason = point.value < 5 ? Refusal::kTooOld : Refusal::kTooFarAhead;
+    cluster_.peer(i)->refuse = [](const PeerPoint& point, NodeRefusal* reason) {
+      *reason = point.value < 5 ? NodeRefusal::kTooOld : NodeRefusal::kTooFarAhead;
       return point.value < 10;
     };
   }
