@@ -96,7 +96,21 @@ void JournalBatch::Clear() {
 
 void JournalBatch::Add(absl::string_view file, uint64_t file_identity, uint64_t offset,
                        absl::string_view bytes) {
-  SHOAL_CHECK(!file.empty() && file.size() <= kNameBytesMax && bytes.size() <= kJournalImageMax);
+  AddImage(file, file_identity, offset, bytes.substr(0, WithoutTrailingZeros(bytes)),
+           static_cast<uint32_t>(bytes.size()));
+}
+
+void JournalBatch::AddHole(absl::string_view file, uint64_t file_identity, uint64_t offset,
+                           uint64_t size) {
+  for (uint64_t at = 0; at < size; at += kJournalImageMax) {
+    AddImage(file, file_identity, offset + at, absl::string_view(),
+             static_cast<uint32_t>(std::min<uint64_t>(size - at, kJournalImageMax)));
+  }
+}
+
+void JournalBatch::AddImage(absl::string_view file, uint64_t file_identity, uint64_t offset,
+                            absl::string_view stored, uint32_t size) {
+  SHOAL_CHECK(!file.empty() && file.size() <= kNameBytesMax && size <= kJournalImageMax);
   if (files_.empty() || images_.empty() || files_[images_.back().file].second != file_identity) {
     if (file_numbers_.emplace(file_identity, files_.size()).second)
       files_.emplace_back(std::string(file), file_identity);
@@ -105,8 +119,8 @@ void JournalBatch::Add(absl::string_view file, uint64_t file_identity, uint64_t 
   ref.file = !images_.empty() && files_[images_.back().file].second == file_identity
                  ? images_.back().file
                  : file_numbers_.at(file_identity);
-  ref.stored = static_cast<uint32_t>(WithoutTrailingZeros(bytes));
-  ref.size = static_cast<uint32_t>(bytes.size());
+  ref.stored = static_cast<uint32_t>(stored.size());
+  ref.size = size;
   ref.offset = offset;
   SHOAL_CHECK(bytes_.size() + ref.stored + kImageFixedBytes +
                   files_.size() * (kFileFixedBytes + kNameBytesMax) <=
@@ -116,7 +130,7 @@ void JournalBatch::Add(absl::string_view file, uint64_t file_identity, uint64_t 
   AppendLE<uint32_t>(&bytes_, ref.size);
   AppendLE<uint64_t>(&bytes_, ref.offset);
   ref.at = bytes_.size();
-  bytes_.append(bytes.data(), ref.stored);
+  bytes_.append(stored.data(), stored.size());
   images_.push_back(ref);
 }
 

@@ -29,7 +29,7 @@ inline constexpr uint32_t kJournalImageMax = 1 << 22;
 inline constexpr char kJournalName[] = "journal.dw";
 
 // What belongs at an offset of a ring file: `bytes`, then zeros up to `size` in all. Most pages are
-// young and end in zeros.
+// young and end in zeros. No bytes at all: a hole, whose disk blocks may go.
 struct JournalImage {
   absl::string_view file;  // its name in the folder
   uint64_t file_identity =
@@ -37,6 +37,7 @@ struct JournalImage {
   uint64_t offset = 0;
   absl::string_view bytes;
   uint32_t size = 0;
+  bool is_hole() const { return bytes.empty(); }
 };
 
 // A batch in its serialised form, built image by image. Not thread safe.
@@ -47,6 +48,8 @@ class JournalBatch {
   // Zeros at the end of `bytes` are left out. Of two images at one offset the later one wins.
   void Add(absl::string_view file, uint64_t file_identity, uint64_t offset,
            absl::string_view bytes);
+  // A hole of any size, as one image or several.
+  void AddHole(absl::string_view file, uint64_t file_identity, uint64_t offset, uint64_t size);
   bool empty() const { return images_.empty(); }
   size_t size_bytes() const { return bytes_.size(); }
   void Clear();
@@ -59,6 +62,9 @@ class JournalBatch {
   std::vector<JournalImage> Images() const;
 
  private:
+  void AddImage(absl::string_view file, uint64_t file_identity, uint64_t offset,
+                absl::string_view stored, uint32_t size);
+
   struct ImageRef {
     uint32_t file;
     uint32_t stored;

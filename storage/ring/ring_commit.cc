@@ -62,6 +62,12 @@ void RingCommit::AddPage(RingFile* file, uint32_t stripe, uint32_t slot, absl::s
              file->header().PageOffset(stripe % file->header().stripes, slot), image);
 }
 
+void RingCommit::AddHole(RingFile* file, uint32_t index) {
+  touched_[file->name()] = file;
+  batch_.AddHole(file->name(), file->identity(), file->header().PageOffset(index, 0),
+                 file->header().stripe_bytes());
+}
+
 bool RingCommit::IsLarge() const {
   return batch_.size_bytes() >= kBatchBytes || staged_leases_ >= kBatchLeases;
 }
@@ -118,18 +124,26 @@ void RingCommit::RollBack() {
 absl::Status RingCommit::WriteInPlace() {
   RingFile* file = nullptr;
   uint64_t run_at = 0;
+  uint64_t hole_bytes = 0;  // the run is a hole; run_ is empty then
   const auto write_run = [&]() -> absl::Status {
-    if (run_.empty()) return absl::OkStatus();
-    const absl::Status status = file->Write(run_at, run_);
+    absl::Status status;
+    if (hole_bytes > 0) status = file->Punch(run_at, hole_bytes);
+    if (!run_.empty()) status = file->Write(run_at, run_);
+    hole_bytes = 0;
     run_.clear();
     return status;
   };
   for (const JournalImage& image : batch_.Images()) {
     const bool same_file = file != nullptr && file->identity() == image.file_identity;
-    if (!same_file || image.offset != run_at + run_.size() || run_.size() >= kRunBytes) {
+    if (!same_file || image.offset != run_at + hole_bytes + run_.size() ||
+        run_.size() >= kRunBytes || image.is_hole() != (hole_bytes > 0)) {
       SHOAL_RETURN_IF_ERROR(write_run());
       if (!same_file) file = touched_.at(image.file);
       run_at = image.offset;
+    }
+    if (image.is_hole()) {
+      hole_bytes += image.size;
+      continue;
     }
     run_.append(image.bytes.data(), image.bytes.size());
     run_.resize(run_.size() + image.size - image.bytes.size(), '\0');

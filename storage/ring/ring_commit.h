@@ -47,6 +47,9 @@ class RingCommit {
   // The whole chain of a series.
   void SetChain(SeriesId series, const Leases& leases) { chains_[series] = leases; }
   void AddPage(RingFile* file, uint32_t stripe, uint32_t slot, absl::string_view image);
+  // A stripe whose disk blocks go. A page in it is never read as half of it gone: the hole is whole
+  // before anything that relies on it happens, also after a crash.
+  void AddHole(RingFile* file, uint32_t index);
   // A bad page that the batch makes anew: should it fail again, it counts again.
   void AddRewritten(RingFile* file, uint32_t index, uint32_t slot) {
     rewritten_.push_back({file, index, slot});

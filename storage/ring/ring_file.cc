@@ -191,12 +191,17 @@ absl::Status RingFile::CheckedPage(uint32_t index, uint32_t slot, char* page,
   return CheckPage(shape, seed, bytes, header);
 }
 
-absl::Status RingFile::Write(uint64_t offset, absl::string_view bytes) {
+absl::Status RingFile::CheckImage(uint64_t offset, uint64_t size) const {
   const uint64_t end = header_.file_bytes();
-  if (offset < header_.SlotBlockOffset(0) || offset > end || bytes.size() > end - offset) {
-    return absl::OutOfRangeError(absl::StrCat(name_, ": image of ", bytes.size(), " bytes at ",
-                                              offset, " is outside of the file"));
+  if (offset < header_.SlotBlockOffset(0) || offset > end || size > end - offset) {
+    return absl::OutOfRangeError(
+        absl::StrCat(name_, ": image of ", size, " bytes at ", offset, " is outside of the file"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::Write(uint64_t offset, absl::string_view bytes) {
+  SHOAL_RETURN_IF_ERROR(CheckImage(offset, bytes.size()));
   // Before the bytes come: who reads without seeing the mark reads the stripe as it was.
   const uint64_t data = header_.PageOffset(0, 0);
   if (!bytes.empty() && offset + bytes.size() > data) {
@@ -209,6 +214,23 @@ absl::Status RingFile::Write(uint64_t offset, absl::string_view bytes) {
   }
   MutexLock lock(&write_mu_);
   return writing_->WriteAt(offset, bytes);
+}
+
+absl::Status RingFile::Punch(uint64_t offset, uint64_t size) {
+  SHOAL_RETURN_IF_ERROR(CheckImage(offset, size));
+  if (writing_ == nullptr) {
+    SHOAL_ASSIGN_OR_RETURN(writing_, file());
+  }
+  MutexLock lock(&write_mu_);
+  SHOAL_RETURN_IF_ERROR(writing_->PunchHole(offset, size));
+  const uint64_t data = header_.PageOffset(0, 0);
+  if (offset + size <= data) return absl::OkStatus();
+  // The stripes that lie wholly within.
+  const uint64_t stripe_bytes = header_.stripe_bytes();
+  const uint64_t end = (offset + size - data) / stripe_bytes;
+  for (uint64_t i = (std::max(offset, data) - data + stripe_bytes - 1) / stripe_bytes; i < end; ++i)
+    has_data_[i].store(false, std::memory_order_release);
+  return absl::OkStatus();
 }
 
 absl::Status RingFile::Sync() {
@@ -224,18 +246,6 @@ void RingFile::Reopen() {
   MutexLock lock(&file_mu_);
   closed = std::move(file_);
   file_ = nullptr;
-}
-
-absl::Status RingFile::PunchStripe(uint32_t index) {
-  SHOAL_ASSIGN_OR_RETURN(const std::shared_ptr<File> open, file());
-  absl::Status status;
-  {
-    MutexLock lock(&write_mu_);
-    status = open->PunchHole(header_.PageOffset(index, 0), header_.stripe_bytes());
-    if (status.ok()) has_data_[index].store(false, std::memory_order_release);
-  }
-  if (!status.ok()) Reopen();
-  return status;
 }
 
 absl::StatusOr<uint64_t> RingFile::AllocatedBytes() const {

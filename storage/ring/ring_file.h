@@ -20,7 +20,7 @@
 
 namespace shoal {
 
-// Reads from any thread; Write, Sync, Reopen, PunchStripe and the newest stripe from one. The slot
+// Reads from any thread; Write, Punch, Sync, Reopen and the newest stripe from one. The slot
 // table belongs to the caller's lock.
 class RingFile {
  public:
@@ -60,13 +60,13 @@ class RingFile {
   // Bytes of images of the journal. OutOfRange when they do not lie within the slot table and the
   // pages.
   absl::Status Write(uint64_t offset, absl::string_view bytes);
-  // Of all writes since the last one, which went through the same descriptor.
+  // A hole of the journal: gives the disk blocks back. The same bounds.
+  absl::Status Punch(uint64_t offset, uint64_t size);
+  // Of all writes and holes since the last one, which went through the same descriptor.
   absl::Status Sync();
   // After a failed write or sync: the next access takes a new descriptor. Nothing that was written
   // since the last good Sync may be relied on.
   void Reopen();
-  // Gives the disk blocks of a whole stripe back.
-  absl::Status PunchStripe(uint32_t index);
   absl::StatusOr<uint64_t> AllocatedBytes() const;
 
   // For the pool: lets go of the descriptor unless it has been used since the last call.
@@ -86,6 +86,7 @@ class RingFile {
   RingFile(RingFilePool* pool, std::string path, const RingHeader& header);
   absl::StatusOr<std::shared_ptr<File>> file() const;
   absl::Status FindData();
+  absl::Status CheckImage(uint64_t offset, uint64_t size) const;
 
   RingFilePool* const pool_;
   const std::string path_;

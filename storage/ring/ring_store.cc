@@ -190,9 +190,13 @@ absl::Status RingStoreImpl::OpenFiles() {
                    ", which is not there any more; its image is left out");
         continue;
       }
-      std::string whole(image.bytes);
-      whole.resize(image.size, '\0');
-      SHOAL_RETURN_IF_ERROR(it->second->Write(image.offset, whole));
+      if (image.is_hole()) {
+        SHOAL_RETURN_IF_ERROR(it->second->Punch(image.offset, image.size));
+      } else {
+        std::string whole(image.bytes);
+        whole.resize(image.size, '\0');
+        SHOAL_RETURN_IF_ERROR(it->second->Write(image.offset, whole));
+      }
       touched[it->first] = it->second;
     }
     for (const auto& [name, file] : touched) SHOAL_RETURN_IF_ERROR(file->Sync());

@@ -238,7 +238,6 @@ void RingWriter::StageExpired(const PageWrite& write, Leases* leases) {
 }
 
 absl::Status RingWriter::PunchExpired(ArchiveRings* rings, int64_t oldest_sec, int64_t newest_sec) {
-  // What an error left in the journal must not come back into a hole.
   SHOAL_RETURN_IF_ERROR(commit_.Begin(rings));
   std::vector<RingFile*> files;
   {
@@ -247,16 +246,19 @@ absl::Status RingWriter::PunchExpired(ArchiveRings* rings, int64_t oldest_sec, i
   }
   const int64_t stripes = rings->stripes();
   const int64_t newest = newest_sec / rings->stripe_sec();
+  uint64_t punched = 0;
   for (RingFile* const file : files) {
     for (int64_t index = 0; index < stripes; ++index) {
       if (!file->MayHaveData(static_cast<uint32_t>(index))) continue;
       // The latest stripe that can be in this place of the ring.
       const int64_t latest = newest - (newest - index % stripes + stripes) % stripes;
       if (latest < 0 || (latest + 1) * rings->stripe_sec() > oldest_sec) continue;
-      SHOAL_RETURN_IF_ERROR(file->PunchStripe(static_cast<uint32_t>(index)));
-      Count(counters_.stripes_punched);
+      commit_.AddHole(file, static_cast<uint32_t>(index));
+      ++punched;
     }
   }
+  SHOAL_RETURN_IF_ERROR(commit_.Commit());
+  if (counters_.stripes_punched != nullptr) counters_.stripes_punched->Add(punched);
   return absl::OkStatus();
 }
 

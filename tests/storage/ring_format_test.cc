@@ -225,6 +225,25 @@ TEST(RingFormat, TornJournalIsNoBatch) {
   EXPECT_TRUE(ParseJournal(SampleJournal() + "leftover").ok());
 }
 
+TEST(RingFormat, AHoleOfAnySizeIsOneImageOrSeveral) {
+  JournalBatch batch;
+  batch.AddHole("a.ring", 7, 8192, 4096);
+  batch.AddHole("a.ring", 7, 12288, 2 * uint64_t{kJournalImageMax} + 4096);
+  batch.Add("a.ring", 7, 4096, "block");
+  const std::string sealed(batch.Seal(1));
+  const auto parsed = ParseJournal(sealed);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  ASSERT_EQ(parsed->images.size(), 5u);
+  uint64_t at = 8192;
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_TRUE(parsed->images[i].is_hole());
+    EXPECT_EQ(parsed->images[i].offset, at);
+    at += parsed->images[i].size;
+  }
+  EXPECT_EQ(at, 12288 + 2 * uint64_t{kJournalImageMax} + 4096);
+  EXPECT_FALSE(parsed->images[4].is_hole());
+}
+
 TEST(RingFormat, DamagedRolledUntilIsNoticed) {
   ExpectDamageIsNoticed(SampleRolled(),
                         [](const std::string& bytes) { return RolledUntil::Decode(bytes).ok(); });

@@ -177,5 +177,73 @@ TEST(RingStoreCrash, EveryFailedOperationIsSurvivedWithoutRestart) {
   }
 }
 
+// Pages of more than a block, of series that died: nothing but the hole touches them.
+TEST(RingStoreCrash, AStripeOfWhichHalfIsPunchedIsNoDamage) {
+  constexpr int64_t kSteps = 1024;
+  constexpr int64_t kStripeSec = kSteps * kStep;
+  constexpr int64_t kBegin = 1'700'000'000 / kStripeSec * kStripeSec;
+  SeriesSchema schema;
+  schema.archives = {{kStep, kSteps}};
+  RingStoreOptions options;
+  options.dir = "/data/ring";
+  options.stripe_steps = static_cast<int>(kSteps);
+  const auto stripe_of = [](int64_t stripe) {
+    std::mt19937_64 random(static_cast<uint64_t>(stripe));
+    std::vector<Point> points;
+    for (int64_t i = 0; i < kSteps; ++i) {
+      points.push_back({kBegin + stripe * kStripeSec + i * kStep,
+                        std::sqrt(static_cast<double>(random() >> 6))});
+    }
+    return points;
+  };
+  // A full stripe of each; then only the first one's time goes on, until the stripe has expired.
+  const auto fill = [&](RingStore* store) {
+    for (const SeriesId series : {1, 2, 3}) {
+      const std::vector<Point> points = stripe_of(0);
+      ASSERT_TRUE(store->Write(kFine, {SeriesPoints{series, points}}).ok());
+    }
+    for (const int64_t stripe : {1, 2}) {
+      const std::vector<Point> points = stripe_of(stripe);
+      ASSERT_TRUE(store->Write(kFine, {SeriesPoints{1, points}}).ok());
+    }
+  };
+  const int64_t now_sec = kBegin + 3 * kStripeSec - kStep;
+  int punched = 0;
+  for (int64_t crash_at = 0; punched == 0; ++crash_at) {
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      FaultFileSystem fs;
+      options.fs = &fs;
+      {
+        auto store = RingStore::Open(options, {schema});
+        ASSERT_TRUE(store.ok());
+        fill(store->get());
+        if (HasFatalFailure()) return;
+        fs.CrashAfter(crash_at);
+        if ((*store)->PunchExpired(now_sec).ok()) ++punched;
+        fs.CrashAfter(0);
+      }
+      fs.PowerLoss(FaultFileSystem::Unsynced::kTear, seed);
+      MetricRegistry metrics;
+      options.metrics = &metrics;
+      auto store = RingStore::Open(options, {schema});
+      options.metrics = nullptr;
+      ASSERT_TRUE(store.ok()) << store.status();
+      EXPECT_THAT((*store)->Verify(), ::testing::IsEmpty()) << crash_at << " seed " << seed;
+      // The place's next turn: its series come back.
+      for (const SeriesId series : {1, 2, 3}) {
+        const std::vector<Point> points = stripe_of(3);
+        ASSERT_TRUE((*store)->Write(kFine, {SeriesPoints{series, points}}).ok());
+        std::vector<double> got(kSteps);
+        ASSERT_TRUE(
+            (*store)->Read(kFine, series, points[0].timestamp_sec, absl::MakeSpan(got)).ok());
+        EXPECT_EQ(got.back(), points.back().value);
+      }
+      EXPECT_EQ((*store)->BadPages(), 0u) << crash_at << " seed " << seed;
+      EXPECT_EQ(metrics.AddCounter("shoal_ring_pages_lost_total", "")->Value(), 0u);
+    }
+  }
+  EXPECT_EQ(punched, 8);
+}
+
 }  // namespace
 }  // namespace shoal

@@ -376,6 +376,9 @@ TEST_F(RingStoreTest, WhatHasExpiredIsGivenBackAndNothingElse) {
       ASSERT_TRUE(Write(s, Smooth(begin, 32)).ok());
     const int64_t now = begin + kStripeSec - kStep;
     ASSERT_TRUE(store_->PunchExpired(now).ok());
+    const uint64_t punched = Counter("shoal_ring_stripes_punched_total");
+    ASSERT_TRUE(store_->PunchExpired(now).ok());
+    ASSERT_EQ(Counter("shoal_ring_stripes_punched_total"), punched) << "once each";
     for (SeriesId s = 0; s < 30; s += 7) {
       for (int64_t at = std::max(kT0, now - 95 * kStep); at <= now; at += kStep)
         ASSERT_EQ(ReadOne(s, at), static_cast<double>((at - kT0) / kStep % 32 % 7)) << s;

@@ -118,11 +118,6 @@ struct FaultFileSystem::Inode {
     live = durable;
     if ((*random)() % 2 == 0) live.size = fresh.size;
     for (const uint64_t number : dirty) {
-      if (fresh.blocks.count(number) == 0) {
-        // A hole is a change of the file system's own records: the block has gone or it has not.
-        if ((*random)() % 2 == 0) live.blocks.erase(number);
-        continue;
-      }
       for (uint64_t at = 0; at < kBlockBytes; at += kSectorBytes) {
         const uint64_t offset = number * kBlockBytes + at;
         const uint64_t choice = (*random)() % 8;

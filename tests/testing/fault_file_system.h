@@ -25,9 +25,9 @@ class FaultFileSystem : public FileSystem {
   enum class Unsynced {
     kDrop,  // nothing that was not synced survives
     kKeep,  // all of it does: kill -9, the machine goes on
-    kTear,  // of each 512-byte sector and each file size the old or the new state, at random, some
-            // sectors mixed; of a hole whole blocks; of a folder's changes a random number of the
-            // first ones
+    kTear,  // of each 512-byte sector, also in holes, and each file size the old or the new state,
+            // at random, some sectors mixed; of a folder's changes a random number of the first
+            // ones
   };
   enum class Fault { kNone, kWrite, kSync, kRead };
 
