@@ -193,6 +193,10 @@ class IdleDeletionTest : public ::testing::Test {
     busy_ = index_->Create("busy", id);
     idle_ = index_->Create("idle", id);
   }
+  void TearDown() override {
+    committer_->Stop();  // finishes what is queued
+    EXPECT_EQ(acknowledged_, 1);
+  }
   void Write(SeriesId series) {
     WriteBatch batch;
     batch.series = {series};
@@ -208,7 +212,6 @@ class IdleDeletionTest : public ::testing::Test {
     EXPECT_EQ(*deleted, 1u);
     EXPECT_EQ(index_->Find("busy"), busy_);
     EXPECT_EQ(index_->Find("idle"), kNoSeries);
-    EXPECT_EQ(acknowledged_, 1);
   }
 
   FaultFileSystem fs_;
