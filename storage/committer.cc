@@ -356,6 +356,7 @@ void Committer::AcceptPoints(WalBatch* batch, WriteResult* result) {
   int64_t last_time = 0;
   int64_t last_step = 1;
   int64_t aligned = 0;
+  int64_t newest_point = newest_point_sec();
   for (size_t p = 0; p < count; ++p) {
     if (p + kSeriesAhead < count && batch->series[p + kSeriesAhead] != kNoSeries)
       index_->Prefetch(batch->series[p + kSeriesAhead]);
@@ -381,12 +382,14 @@ void Committer::AcceptPoints(WalBatch* batch, WriteResult* result) {
         last_time = timestamp;
         last_step = step;
         aligned = AlignDown(timestamp, step);
+        newest_point = std::max(newest_point, aligned);
       }
       batch->series[kept] = series;
       batch->timestamps_sec[kept] = aligned;
       batch->values[kept++] = batch->values[p];
     }
   }
+  newest_point_sec_.store(newest_point, std::memory_order_relaxed);
   batch->series.resize(kept);
   batch->timestamps_sec.resize(kept);
   batch->values.resize(kept);

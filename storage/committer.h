@@ -89,6 +89,8 @@ class Committer {
   void OnMemory(std::function<void()> wake) { on_memory_ = std::move(wake); }
 
   uint64_t points_written() const { return points_written_.load(std::memory_order_relaxed); }
+  // The newest timestamp that has been taken since Start; 0: none.
+  int64_t newest_point_sec() const { return newest_point_sec_.load(std::memory_order_relaxed); }
   // Empty: not read-only.
   std::string read_only_reason() const;
 
@@ -166,6 +168,7 @@ class Committer {
   std::function<void()> on_memory_;
 
   std::atomic<uint64_t> points_written_{0};
+  std::atomic<int64_t> newest_point_sec_{0};  // written by the commit thread only
   Counter* points_counter_ = nullptr;        // the metrics are null without a registry
   Counter* refused_counters_[6] = {};        // by RefusalReason
   std::atomic<uint64_t> flush_at_bytes_{0};  // of the active generation

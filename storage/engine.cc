@@ -182,6 +182,7 @@ absl::Status EngineImpl::Init() {
   StartLimits();
   expirer_ = std::make_unique<SeriesExpirer>(
       index_.get(), reader_.get(), &buffer_, options_.clock, options_.future_sec_max,
+      [this] { return committer_->newest_point_sec(); },
       [this](absl::Span<const SeriesId> series, uint64_t generation) {
         return DeleteIdle(series, generation);
       },

@@ -19,12 +19,13 @@ constexpr SeriesId kSeriesPerCheck = 16;
 
 SeriesExpirer::SeriesExpirer(const MetricIndex* index, const SeriesReader* reader,
                              const WriteBuffer* buffer, const Clock* clock, int64_t future_sec,
-                             Remove remove, MetricRegistry* metrics)
+                             Newest newest, Remove remove, MetricRegistry* metrics)
     : index_(index),
       reader_(reader),
       buffer_(buffer),
       clock_(clock),
       future_sec_(future_sec),
+      newest_(std::move(newest)),
       remove_(std::move(remove)) {
   if (metrics == nullptr) return;
   expired_counter_ = metrics->AddCounter("shoal_node_series_expired_total",
@@ -58,7 +59,8 @@ bool SeriesExpirer::HasExpired(SeriesId series, int64_t now_sec) {
 
 absl::Status SeriesExpirer::RunSome(std::chrono::nanoseconds budget) {
   const auto end = std::chrono::steady_clock::now() + budget;
-  const int64_t now_sec = clock_->NowSec();
+  const int64_t now_sec = std::min(clock_->NowSec(), newest_());
+  if (now_sec <= 0) return absl::OkStatus();
   const uint64_t generation = buffer_->generation();  // before the first look at a series
   const SeriesId ids = std::exchange(settled_end_, index_->ids_end());
   std::vector<SeriesId> expired;

@@ -539,12 +539,29 @@ TEST_F(EngineTest, ASeriesThatOnlyACoarserArchiveHoldsStays) {
   ASSERT_TRUE(h_.engine->Flush().ok());
   for (const int64_t hours : {2, 5, 100}) {
     h_.clock.Set(kStartSec + hours * 3600);
+    ASSERT_TRUE(h_.Write({{"other", {h_.clock.NowSec(), 1}}}).ok());
     ASSERT_TRUE(h_.engine->Flush().ok());
     EXPECT_NE(h_.Find("rare.sum"), kNoSeries) << hours;
   }
   h_.clock.Set(kStartSec + 8 * 86400);
+  ASSERT_TRUE(h_.Write({{"other", {h_.clock.NowSec(), 1}}}).ok());
   ASSERT_TRUE(h_.engine->Flush().ok());
   EXPECT_EQ(h_.Find("rare.sum"), kNoSeries);
+}
+
+TEST_F(EngineTest, AClockThatIsFarAheadLetsNothingExpire) {
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(h_.Write({{"a.sum", {kStartSec, 1}}}).ok());
+  ASSERT_TRUE(h_.engine->Flush().ok());
+  h_.clock.Advance(400 * 86400);
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(h_.engine->Flush().ok());
+  EXPECT_NE(h_.Find("a.sum"), kNoSeries);
+  // Nor does a start: nothing has come since.
+  ASSERT_TRUE(h_.Open().ok());
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(h_.engine->Flush().ok());
+  EXPECT_NE(h_.Find("a.sum"), kNoSeries);
+  h_.clock.Set(kStartSec + 60);
+  EXPECT_EQ(h_.Read("a.sum", kStartSec - 10, kStartSec + 60).size(), 1u);
 }
 
 TEST_F(EngineTest, ASparseSeriesThatOnlyTheFinestArchiveShowsStays) {
