@@ -74,10 +74,11 @@ void BM_Replay(benchmark::State& state) {
       return found != nullptr ? found->archives.front().step_sec : 0;
     });
     std::vector<Committer::Deleted> deleted;
+    std::vector<SeriesId> dead;
     RecoveryReport report;
     const absl::Status status = ReplayWal(
         replay, **wal, index->get(), buffer.get(), [](LogPosition) { return absl::OkStatus(); },
-        &deleted, &report);
+        &deleted, &dead, &report);
     if (!status.ok()) state.SkipWithError(std::string(status.message()).c_str());
     points += report.points_replayed;
     state.PauseTiming();

@@ -61,6 +61,7 @@ void GetStorage(Config* config, EngineOptions* engine) {
   config->GetInt("storage.series_creations_per_sec", &engine->series_creations_per_sec, 0,
                  1'000'000'000);
   config->GetBool("storage.expire", &engine->expire);
+  config->GetBool("storage.migrate_schemas", &engine->migrate_schemas);
   config->GetBytes("storage.disk_reserve", &engine->disk_reserve_bytes, 0, kTiB);
 }
 

@@ -205,6 +205,18 @@ absl::StatusOr<size_t> Committer::Delete(absl::Span<const SeriesId> series,
   return deleted;
 }
 
+absl::Status Committer::ChangeSchemas(absl::Span<SchemaMove> moves) {
+  MoveRequest request;
+  request.moves = moves;
+  MutexLock lock(&mu_);
+  if (stopping_) return absl::UnavailableError("the storage engine is shutting down");
+  SHOAL_CHECK(move_request_ == nullptr);
+  move_request_ = &request;
+  work_.Signal();
+  while (!request.finished) finished_.Wait(&mu_);
+  return request.status;
+}
+
 absl::Status Committer::BeginFlush(LogPosition* position, std::vector<Deleted>* deleted) {
   FlushRequest request;
   request.position = position;
@@ -266,8 +278,8 @@ std::string Committer::read_only_reason() const {
 bool Committer::HasWork() const {
   // Definitions alone wait for better days while read-only: they would fail again and again.
   const bool definitions = !schemas_.empty() || series_.size() >= kSeriesPerRecord;
-  return !items_.empty() || !deletions_.empty() || flush_request_ != nullptr ||
-         (definitions && read_only_reason_.empty());
+  return !items_.empty() || !deletions_.empty() || move_request_ != nullptr ||
+         flush_request_ != nullptr || (definitions && read_only_reason_.empty());
 }
 
 Committer::Group Committer::TakeGroup() {
@@ -275,6 +287,7 @@ Committer::Group Committer::TakeGroup() {
   group.schemas.swap(schemas_);
   group.series.swap(series_);
   group.deletions.swap(deletions_);
+  group.moves = std::exchange(move_request_, nullptr);
   uint64_t bytes = 0;
   while (!items_.empty() && bytes < kGroupBytesMax) {
     bytes += BatchBytes(items_.front().batch);
@@ -461,6 +474,13 @@ absl::Status Committer::LogGroupOnce(const Group& group) {
     EncodeDeleteRecord(deletion->series, &bytes_);
     SHOAL_RETURN_IF_ERROR(wal_->Append(bytes_).status());
   }
+  if (group.moves != nullptr) {
+    // Last, as they are applied: the group's points are still of the old schema.
+    for (const SchemaMove& move : group.moves->moves) {
+      EncodeSchemaChangeRecord({move.series, move.to}, &bytes_);
+      SHOAL_RETURN_IF_ERROR(wal_->Append(bytes_).status());
+    }
+  }
   if (options_.wal_sync == WalSync::kAlways) return SyncWal();
   unsynced_ = true;
   return absl::OkStatus();
@@ -538,6 +558,10 @@ void Committer::FailGroup(Group* group, const absl::Status& status) {
       deletion->status = status;
       deletion->finished = true;
     }
+    if (group->moves != nullptr) {
+      group->moves->status = status;
+      group->moves->finished = true;
+    }
     finished_.SignalAll();
   }
   for (Item& item : group->items) {
@@ -548,10 +572,7 @@ void Committer::FailGroup(Group* group, const absl::Status& status) {
 }
 
 void Committer::Commit(Group* group) {
-  if (group->schemas.empty() && group->series.empty() && group->items.empty() &&
-      group->deletions.empty()) {
-    return;
-  }
+  if (group->empty()) return;
   std::string read_only;
   {
     MutexLock lock(&mu_);
@@ -575,6 +596,18 @@ void Committer::Commit(Group* group) {
     return;
   }
   Finish(group);
+}
+
+void Committer::FinishMoves(MoveRequest* request) {
+  for (SchemaMove& move : request->moves) {
+    SchemaId schema = 0;
+    if (index_->SchemaOf(move.series, &schema) == nullptr || schema != move.from) continue;
+    move.moved = index_->ChangeSchema(move.series, move.to);
+    buffer_->Realign(move.series, index_->Schema(move.to)->archives.front().step_sec);
+  }
+  MutexLock lock(&mu_);
+  request->finished = true;
+  finished_.SignalAll();
 }
 
 void Committer::Finish(Group* group) {
@@ -604,6 +637,7 @@ void Committer::Finish(Group* group) {
     deletion->finished = true;
     finished_.SignalAll();
   }
+  if (group->moves != nullptr) FinishMoves(group->moves);
   for (Item& item : group->items) item.done(std::move(item.result));
   AskForFlush();
 }

@@ -51,6 +51,14 @@ class Committer {
     SeriesId series = kNoSeries;
   };
 
+  // A series that goes on with another schema. `from`: what it has now, else it is left alone.
+  struct SchemaMove {
+    SeriesId series = kNoSeries;
+    SchemaId from = 0;
+    SchemaId to = 0;
+    bool moved = false;
+  };
+
   // Borrows wal, index and buffer.
   Committer(Options options, SegmentedLog* wal, MetricIndex* index, WriteBuffer* buffer);
   ~Committer();
@@ -77,6 +85,11 @@ class Committer {
   absl::StatusOr<size_t> DeleteIdle(absl::Span<const SeriesId> series, uint64_t generation);
   // That the commit thread has not taken yet.
   size_t deletions_waiting() const;
+
+  // Waits until the changes are durable and applied, pending points with them; `moved` says of each
+  // whether it was done. Not during a flush round: no point of theirs may be in the flushing
+  // generation.
+  absl::Status ChangeSchemas(absl::Span<SchemaMove> moves);
 
   // Between two groups: closes the WAL's segment and makes the write buffer's active generation the
   // flushing one. Every point of a record before *position is in that generation. `deleted`: added
@@ -108,6 +121,11 @@ class Committer {
     bool finished = false;
     absl::Status status;
   };
+  struct MoveRequest {
+    absl::Span<SchemaMove> moves;
+    bool finished = false;
+    absl::Status status;
+  };
   struct FlushRequest {
     LogPosition* position = nullptr;
     std::vector<Deleted>* deleted = nullptr;
@@ -120,6 +138,11 @@ class Committer {
     std::vector<SeriesDefinition> series;
     std::vector<Item> items;
     std::vector<Deletion*> deletions;
+    MoveRequest* moves = nullptr;
+    bool empty() const {
+      return schemas.empty() && series.empty() && items.empty() && deletions.empty() &&
+             moves == nullptr;
+    }
   };
 
   void Run();
@@ -157,6 +180,7 @@ class Committer {
   void SyncOnInterval();
   void FailGroup(Group* group, const absl::Status& status);
   void Finish(Group* group);
+  void FinishMoves(MoveRequest* request);
   void RunFlushRequest(FlushRequest* request);
   void SetReadOnly(const absl::Status& why);
   void Probe();
@@ -194,13 +218,14 @@ class Committer {
   mutable Mutex mu_;
   CondVar work_;
   CondVar room_;
-  CondVar finished_;  // deletions and flush requests
+  CondVar finished_;  // deletions, changes of schemas and flush requests
   std::deque<Item> items_ ABSL_GUARDED_BY(mu_);
   uint64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::chrono::steady_clock::time_point next_stall_log_ ABSL_GUARDED_BY(mu_);
   std::vector<SchemaDefinition> schemas_ ABSL_GUARDED_BY(mu_);
   std::vector<SeriesDefinition> series_ ABSL_GUARDED_BY(mu_);
   std::vector<Deletion*> deletions_ ABSL_GUARDED_BY(mu_);
+  MoveRequest* move_request_ ABSL_GUARDED_BY(mu_) = nullptr;
   FlushRequest* flush_request_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::string read_only_reason_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

@@ -16,6 +16,7 @@
 #include "storage/index/metric_index.h"
 #include "storage/log/segmented_log.h"
 #include "storage/recovery.h"
+#include "storage/schema_migration.h"
 #include "storage/series_expirer.h"
 #include "storage/series_reader.h"
 #include "storage/write_buffer.h"
@@ -64,6 +65,8 @@ namespace {
 constexpr size_t kDeletionsAtOnce = 4096;
 // Of one look for expired series, once per flush round: a thousandth of the time.
 constexpr auto kExpiryBudget = std::chrono::milliseconds(300);
+// Of one part of a migration.
+constexpr auto kMigrationBudget = std::chrono::milliseconds(200);
 
 class EngineImpl : public Engine {
  public:
@@ -113,6 +116,7 @@ class EngineImpl : public Engine {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mu_);
   void StartLimits();
   void ExpireSome();
+  void StartMigration();
   absl::Status FlushAll(RollupRunner::When rollups);
   Flusher::Begin CommitterBegin() {
     return [this](LogPosition* position, std::vector<Committer::Deleted>* deleted) {
@@ -136,6 +140,8 @@ class EngineImpl : public Engine {
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Flusher> flusher_;
 
+  std::vector<SeriesId> dead_;  // of the deletions that Recover met; until StartMigration
+  std::unique_ptr<SchemaMigration> migration_;  // null: not wanted
   std::unique_ptr<SeriesLimits> limits_;
   Mutex expire_mu_;  // held over the expirer's reads and deletions
   std::unique_ptr<SeriesExpirer> expirer_ ABSL_PT_GUARDED_BY(expire_mu_);
@@ -188,10 +194,39 @@ absl::Status EngineImpl::Init() {
       },
       options_.metrics);
   flusher_->AfterRounds([this] { ExpireSome(); });
+  StartMigration();
   committer_->OnMemory([this] { flusher_->Wake(); });
   committer_->Start();
   flusher_->Start(CommitterBegin(), [this] { committer_->NotifyRoom(); });
   return absl::OkStatus();
+}
+
+void EngineImpl::StartMigration() {
+  // When something that is damaged may have told where a series lives, nothing is thrown away.
+  if (recovery_.damaged_records == 0) flusher_->Retire(FindStraySlots(*index_, *rings_, dead_));
+  dead_.clear();
+  if (!options_.migrate_schemas) return;
+  SchemaMigration::Hooks hooks;
+  hooks.schema_for = [this](absl::string_view name) -> absl::StatusOr<SchemaId> {
+    const std::vector<Archive>* const archives = options_.schemas.Find(name).archives;
+    const AggregationRule aggregation = options_.aggregations.Find(name);
+    MutexLock lock(&create_mu_);
+    return SchemaFor(archives, aggregation);
+  };
+  hooks.quiet_work = [this](absl::FunctionRef<absl::Status()> work) {
+    return flusher_->QuietWork(work);
+  };
+  hooks.retire = [this](absl::Span<const Committer::Deleted> slots) { flusher_->Retire(slots); };
+  hooks.retire_after_round = [this](absl::Span<const Committer::Deleted> slots) {
+    flusher_->RetireAfterRound(slots);
+  };
+  hooks.change_schemas = [this](absl::Span<Committer::SchemaMove> moves) {
+    return committer_->ChangeSchemas(moves);
+  };
+  migration_ =
+      std::make_unique<SchemaMigration>(std::move(hooks), index_.get(), rings_.get(), reader_.get(),
+                                        options_.clock, options_.future_sec_max, options_.metrics);
+  flusher_->WorkBetweenRounds([this] { return migration_->RunSome(kMigrationBudget); });
 }
 
 void EngineImpl::StartLimits() {
@@ -282,7 +317,7 @@ absl::Status EngineImpl::Recover() {
   // Segments that a crash brought back after they had been deleted.
   SHOAL_RETURN_IF_ERROR(wal_->TruncateBefore(replay.checkpoint));
   SHOAL_RETURN_IF_ERROR(
-      ReplayWal(replay, *wal_, index_.get(), &buffer_, flush, &deleted, &recovery_));
+      ReplayWal(replay, *wal_, index_.get(), &buffer_, flush, &deleted, &dead_, &recovery_));
   committer_->AddDeleted(deleted);
   ReportRecovery(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   return absl::OkStatus();
@@ -400,6 +435,7 @@ absl::Status EngineImpl::FlushAll(RollupRunner::When rollups) {
 absl::Status EngineImpl::Flush() {
   SHOAL_RETURN_IF_ERROR(FlushAll(RollupRunner::When::kAll));
   ExpireSome();
+  if (migration_ != nullptr) migration_->RunSome(kMigrationBudget);
   return absl::OkStatus();
 }
 absl::Status EngineImpl::FlushPoints() { return FlushAll(RollupRunner::When::kWorthwhile); }

@@ -57,6 +57,9 @@ struct EngineOptions {
   int64_t series_creations_per_sec = 0;  // 0: as fast as they come
   // Series without a point over their whole retention are removed, a few per flush round.
   bool expire = true;
+  // Series that were created under other rules get the schema that these say, with their history,
+  // in the background.
+  bool migrate_schemas = true;
   std::vector<SeriesLimit> series_limits;  // by prefix, at most SeriesLimits::kPrefixesMax
   int64_t disk_reserve_bytes = 64 << 20;   // writes are refused (Unavailable) when less is free
 };

@@ -28,6 +28,8 @@ constexpr size_t kSeriesPerWrite = 32 << 10;
 constexpr size_t kSeriesAhead = 8;  // whose points are fetched from memory
 constexpr auto kRetryInterval = std::chrono::seconds(1);
 constexpr uint64_t kCheckpointBytesMax = 64;
+// Work between rounds leaves the start alone.
+constexpr auto kFirstWorkAfter = std::chrono::seconds(1);
 
 // A round's working memory goes back to the system: the next one is minutes away.
 void ReleaseMemory() {
@@ -89,16 +91,27 @@ void Flusher::Wake() {
 
 void Flusher::Run() {
   auto next = steady_clock::now() + std::chrono::milliseconds(options_.flush_interval_ms);
+  auto next_work = steady_clock::now() + kFirstWorkAfter;
+  bool works = between_ != nullptr;
   for (;;) {
+    bool round = true;
     {
       MutexLock lock(&mu_);
       while (!stopping_ && !woken_) {
-        const auto left = next - steady_clock::now();
+        round = !works || next <= next_work;
+        const auto left = (round ? next : next_work) - steady_clock::now();
         if (left <= left.zero()) break;
         wake_.WaitFor(&mu_, left);
       }
       if (stopping_) return;
-      woken_ = false;
+      round = round || woken_;
+      if (round) woken_ = false;
+    }
+    if (!round) {
+      const std::optional<std::chrono::milliseconds> pause = between_();
+      works = pause.has_value();
+      if (works) next_work = steady_clock::now() + *pause;
+      continue;
     }
     const absl::Status status = Round(begin_, RollupRunner::When::kWorthwhile);
     const auto now = steady_clock::now();
@@ -146,6 +159,51 @@ absl::Status Flusher::Round(const Begin& begin, RollupRunner::When rollups) {
   return status;
 }
 
+void Flusher::Retire(absl::Span<const Committer::Deleted> slots) {
+  MutexLock lock(&retired_mu_);
+  retired_.insert(retired_.end(), slots.begin(), slots.end());
+}
+
+void Flusher::RetireAfterRound(absl::Span<const Committer::Deleted> slots) {
+  MutexLock lock(&retired_mu_);
+  retired_after_round_.insert(retired_after_round_.end(), slots.begin(), slots.end());
+}
+
+absl::Status Flusher::QuietWork(absl::FunctionRef<absl::Status()> work) {
+  MutexLock round(&round_mu_);
+  if (buffer_->flushing()) return absl::UnavailableError("a flush round has failed");
+  SHOAL_RETURN_IF_ERROR(PersistNames());
+  return work();
+}
+
+absl::Status Flusher::PersistNames() {
+  std::vector<Committer::Deleted> retired;
+  {
+    // Taken before the index is written: it then knows what has become of them.
+    MutexLock lock(&retired_mu_);
+    retired.swap(retired_);
+  }
+  absl::Status status = index_->Persist();
+  if (status.ok()) {
+    for (; ring_schemas_ < index_->schema_count(); ++ring_schemas_) {
+      const SchemaId id = static_cast<SchemaId>(ring_schemas_);
+      rings_->AddSchema(id, *index_->Schema(id));
+    }
+    std::map<SchemaId, std::vector<SeriesId>> retired_of;
+    for (const Committer::Deleted& slot : retired) {
+      // Whoever lives there by now keeps its slots.
+      SchemaId home = 0;
+      if (index_->SchemaOf(slot.series, &home) != nullptr && home == slot.schema) continue;
+      retired_of[slot.schema].push_back(slot.series);
+    }
+    for (const auto& [schema, series] : retired_of) {
+      if (status.ok()) status = rings_->Free(schema, series);
+    }
+  }
+  if (!status.ok()) Retire(retired);
+  return status;
+}
+
 absl::Status Flusher::WritePending() {
   const int64_t now_sec = options_.clock->NowSec();
   // The slots of deleted series go before the index forgets the deletion's reason.
@@ -159,11 +217,7 @@ absl::Status Flusher::WritePending() {
   }
   deleted_.clear();
   // Names before points: a slot must never hold a series that nobody can name.
-  SHOAL_RETURN_IF_ERROR(index_->Persist());
-  for (; ring_schemas_ < index_->schema_count(); ++ring_schemas_) {
-    const SchemaId id = static_cast<SchemaId>(ring_schemas_);
-    rings_->AddSchema(id, *index_->Schema(id));
-  }
+  SHOAL_RETURN_IF_ERROR(PersistNames());
   // New points may overwrite stripes that were never rolled up when the node has been away for
   // long.
   SHOAL_RETURN_IF_ERROR(rollups_.Run(RollupRunner::When::kLagging, now_sec));
@@ -216,6 +270,11 @@ absl::Status Flusher::Checkpoint() {
   // Before the points leave the buffer, so that a failure finds them there in the next round.
   SHOAL_RETURN_IF_ERROR(WriteFileAtomically(options_.fs, options_.checkpoint_path, bytes));
   buffer_->EndFlush();
+  {
+    MutexLock lock(&retired_mu_);
+    retired_.insert(retired_.end(), retired_after_round_.begin(), retired_after_round_.end());
+    retired_after_round_.clear();
+  }
   const absl::Status truncated = wal_->TruncateBefore(position_);
   if (room_) room_();
   return truncated;

@@ -7,12 +7,15 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
@@ -53,6 +56,21 @@ class Flusher {
   void Stop();
   // Called on the flusher's thread after each of its own rounds that went well; before Start.
   void AfterRounds(std::function<void()> after_round) { after_round_ = std::move(after_round); }
+  // Small work between two rounds, on the flusher's thread: it says after how long it wants to go
+  // on; nullopt: never again. Before Start.
+  void WorkBetweenRounds(std::function<std::optional<std::chrono::milliseconds>()> work) {
+    between_ = std::move(work);
+  }
+  // Slots of series that do not live in that schema any more, or do not live there yet: freed
+  // before the next round or QuietWork, when the index is durable.
+  void Retire(absl::Span<const Committer::Deleted> slots);
+  // The same, but not before a round that begins later has moved the checkpoint: until then a start
+  // may find a record in the log that makes the series live there.
+  void RetireAfterRound(absl::Span<const Committer::Deleted> slots);
+  // Runs `work` while no round does and no point is between buffer and ring files, with the index
+  // durable and the ring store up to date with its schemas. Unavailable, without a call, while a
+  // round that failed waits for its next try.
+  absl::Status QuietWork(absl::FunctionRef<absl::Status()> work);
   // The buffer wants a round soon. Any thread, quick.
   void Wake();
 
@@ -61,6 +79,7 @@ class Flusher {
 
  private:
   void Run();
+  absl::Status PersistNames() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
   absl::Status WritePending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
   absl::Status WriteSeries(SchemaId schema, absl::Span<const SeriesId> series, int64_t now_sec)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mu_);
@@ -74,6 +93,7 @@ class Flusher {
   Begin begin_;
   std::function<void()> room_;
   std::function<void()> after_round_;
+  std::function<std::optional<std::chrono::milliseconds>()> between_;
 
   Gauge* wal_bytes_gauge_ = nullptr;
   Gauge* bad_pages_gauge_ = nullptr;
@@ -90,6 +110,9 @@ class Flusher {
   size_t ring_schemas_ ABSL_GUARDED_BY(round_mu_) = 0;
 
   std::thread thread_;
+  Mutex retired_mu_;
+  std::vector<Committer::Deleted> retired_ ABSL_GUARDED_BY(retired_mu_);
+  std::vector<Committer::Deleted> retired_after_round_ ABSL_GUARDED_BY(retired_mu_);
   Mutex mu_;
   CondVar wake_;
   bool woken_ ABSL_GUARDED_BY(mu_) = false;

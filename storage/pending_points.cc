@@ -8,6 +8,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "base/check.h"
+#include "storage/late_points.h"
 
 namespace shoal {
 namespace {
@@ -233,6 +234,25 @@ void PendingPoints::Read(Local series, int64_t from_sec, int64_t until_sec,
   SortAndMerge(&side);
   points->resize(start);
   points->insert(points->end(), side.begin(), side.end());
+}
+
+void PendingPoints::Realign(Local series, int64_t step_sec) {
+  const Slot* const slot = FindSlot(series);
+  if (slot == nullptr || slot->used == 0) return;
+  std::vector<Point> points;
+  Read(series, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(), &points);
+  for (MemoryArena::Ref ref = slot->chunk; ref != 0; ref = ChunkAt(ref)->older) {
+    const Chunk* const chunk = ChunkAt(ref);
+    points_ -=
+        static_cast<uint64_t>(std::count_if(chunk->values, chunk->values + kChunkValues,
+                                            [](double value) { return !std::isnan(value); }));
+  }
+  if (slot->side != 0) points_ -= SideAt(slot->side)->total;
+  *MakeSlot(series) = Slot();
+  for (const Point& point : points) {
+    Add(series, AlignDown(point.timestamp_sec, step_sec), point.value,
+        [step_sec](Local) { return step_sec; });
+  }
 }
 
 void PendingPoints::Clear() {

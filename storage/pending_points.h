@@ -54,6 +54,9 @@ class PendingPoints {
     const Slot* const slot = FindSlot(series);
     return slot != nullptr && slot->used != 0;
   }
+  // The series' points, aligned down to another step; of those that fall together the newest stays.
+  // What they took in the arena is not used again.
+  void Realign(Local series, int64_t step_sec);
   // Appends the points in [from, until), sorted, one per timestamp.
   void Read(Local series, int64_t from_sec, int64_t until_sec, std::vector<Point>* points) const;
 

@@ -19,8 +19,9 @@ constexpr uint64_t kBytesPerPointAhead = 24;
 // log's order.
 class Replay {
  public:
-  Replay(MetricIndex* index, WriteBuffer* buffer, std::vector<Committer::Deleted>* deleted)
-      : index_(index), deleted_(deleted), workers_(index, buffer) {}
+  Replay(MetricIndex* index, WriteBuffer* buffer, std::vector<Committer::Deleted>* deleted,
+         std::vector<SeriesId>* dead)
+      : index_(index), buffer_(buffer), deleted_(deleted), dead_(dead), workers_(index, buffer) {}
 
   absl::Status Apply(WalRecord* record) {
     if (record->kind == WalRecordKind::kBatch) {
@@ -38,12 +39,19 @@ class Replay {
       case WalRecordKind::kDelete: {
         SchemaId schema = 0;
         index_->ReserveId(record->deleted);
+        dead_->push_back(record->deleted);
         if (index_->SchemaOf(record->deleted, &schema) != nullptr) {
           index_->Remove(record->deleted);
           deleted_->push_back({schema, record->deleted});
         }
         return absl::OkStatus();
       }
+      case WalRecordKind::kSchemaChange:
+        if (index_->ChangeSchema(record->change.series, record->change.schema)) {
+          const SeriesSchema& schema = *index_->Schema(record->change.schema);
+          buffer_->Realign(record->change.series, schema.archives.front().step_sec);
+        }
+        return absl::OkStatus();
       case WalRecordKind::kBatch:
       case WalRecordKind::kCheckpoint:
         return absl::OkStatus();
@@ -74,7 +82,9 @@ class Replay {
   }
 
   MetricIndex* const index_;
+  WriteBuffer* const buffer_;
   std::vector<Committer::Deleted>* const deleted_;
+  std::vector<SeriesId>* const dead_;
   WalBatch gathered_;
   ReplayWorkers workers_;
 };
@@ -83,9 +93,10 @@ class Replay {
 
 absl::Status ReplayWal(const ReplayOptions& options, const SegmentedLog& wal, MetricIndex* index,
                        WriteBuffer* buffer, const std::function<absl::Status(LogPosition)>& flush,
-                       std::vector<Committer::Deleted>* deleted, RecoveryReport* report) {
+                       std::vector<Committer::Deleted>* deleted, std::vector<SeriesId>* dead,
+                       RecoveryReport* report) {
   const std::unique_ptr<SegmentedLog::Cursor> cursor = wal.NewCursor(options.checkpoint);
-  Replay replay(index, buffer, deleted);
+  Replay replay(index, buffer, deleted, dead);
   std::string bytes;
   WalRecord record;
   for (;;) {

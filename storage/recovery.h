@@ -20,11 +20,12 @@ struct ReplayOptions {
 };
 
 // Replays into index and buffer. `flush` runs when memory asks for it: what lies before the
-// position it is given has been applied. `deleted`: series whose slots are to be freed. Records
-// that do not decode, and points of series that no record defines, are counted as damaged and left
-// out.
+// position it is given has been applied. `deleted`: series whose slots are to be freed. `dead`: the
+// ids of all deletions, also of those that the index knew of. Records that do not decode, and
+// points of series that no record defines, are counted as damaged and left out.
 absl::Status ReplayWal(const ReplayOptions& options, const SegmentedLog& wal, MetricIndex* index,
                        WriteBuffer* buffer, const std::function<absl::Status(LogPosition)>& flush,
-                       std::vector<Committer::Deleted>* deleted, RecoveryReport* report);
+                       std::vector<Committer::Deleted>* deleted, std::vector<SeriesId>* dead,
+                       RecoveryReport* report);
 
 }  // namespace shoal

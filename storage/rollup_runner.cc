@@ -24,11 +24,15 @@ constexpr int64_t kLatenessSec = 60;
 
 absl::Status RollupRunner::Run(When when, int64_t now_sec) {
   for (size_t id = 0; id < index_->schema_count(); ++id) {
-    const SchemaId schema_id = static_cast<SchemaId>(id);
-    const SeriesSchema& schema = *index_->Schema(schema_id);
-    for (size_t k = 1; k < schema.archives.size(); ++k) {
-      SHOAL_RETURN_IF_ERROR(RunArchive(schema_id, schema, k, when, now_sec));
-    }
+    SHOAL_RETURN_IF_ERROR(RunSchema(static_cast<SchemaId>(id), when, now_sec));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RollupRunner::RunSchema(SchemaId schema_id, When when, int64_t now_sec) {
+  const SeriesSchema& schema = *index_->Schema(schema_id);
+  for (size_t k = 1; k < schema.archives.size(); ++k) {
+    SHOAL_RETURN_IF_ERROR(RunArchive(schema_id, schema, k, when, now_sec));
   }
   return absl::OkStatus();
 }

@@ -23,6 +23,8 @@ class RollupRunner {
   // Every point before `now_sec` that has been flushed counts; later ones are late. Stops at the
   // first error of writing.
   absl::Status Run(When when, int64_t now_sec);
+  // Of one schema.
+  absl::Status RunSchema(SchemaId schema_id, When when, int64_t now_sec);
 
  private:
   absl::Status RunArchive(SchemaId schema_id, const SeriesSchema& schema, size_t k, When when,

@@ -40,6 +40,35 @@ struct SeriesReader::View {
 };
 
 absl::Status SeriesReader::Read(SeriesId series, const FetchRange& range, Series* out) const {
+  for (;;) {
+    SchemaId before = 0;
+    SchemaId after = 0;
+    index_->SchemaOf(series, &before);
+    const absl::Status status = ReadOnce(series, range, out);
+    // A series that has got another schema meanwhile may have lost its old slots already.
+    if (index_->SchemaOf(series, &after) == nullptr || before == after) return status;
+  }
+}
+
+absl::Status SeriesReader::ReadStored(SeriesId series, SchemaId schema_id, size_t k,
+                                      int64_t start_sec, size_t count, int64_t now_sec,
+                                      std::vector<double>* cells) const {
+  View view;
+  view.series = series;
+  view.schema_id = schema_id;
+  view.schema = index_->Schema(schema_id);
+  view.now_sec = now_sec;
+  if (k == 0) {
+    cells->assign(count, kAbsent);
+    ReadFine(&view, start_sec, absl::MakeSpan(*cells));
+  } else {
+    view.columns.emplace(view.schema->aggregation);
+    *cells = ReadCoarse(&view, k, start_sec, count);
+  }
+  return view.status;
+}
+
+absl::Status SeriesReader::ReadOnce(SeriesId series, const FetchRange& range, Series* out) const {
   View view;
   view.series = series;
   view.schema = index_->SchemaOf(series, &view.schema_id);

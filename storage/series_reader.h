@@ -23,8 +23,15 @@ class SeriesReader {
   // Whisper's fetch; see Engine::Read. NotFound: no such series.
   absl::Status Read(SeriesId series, const FetchRange& range, Series* out) const;
 
+  // What the ring files have for archive k of a series, pending points left out: `count` steps from
+  // `start_sec`, which is aligned, column after column (one of values for the finest archive).
+  absl::Status ReadStored(SeriesId series, SchemaId schema_id, size_t k, int64_t start_sec,
+                          size_t count, int64_t now_sec, std::vector<double>* cells) const;
+
  private:
   struct View;
+
+  absl::Status ReadOnce(SeriesId series, const FetchRange& range, Series* out) const;
 
   // The finest archive's steps from `start_sec` on, pending points laid over.
   void ReadFine(View* view, int64_t start_sec, absl::Span<double> out) const;

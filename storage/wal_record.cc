@@ -230,6 +230,12 @@ void EncodeDeleteRecord(SeriesId series, std::string* to) {
   AppendVarint(to, series);
 }
 
+void EncodeSchemaChangeRecord(SchemaChange change, std::string* to) {
+  Start(WalRecordKind::kSchemaChange, to);
+  AppendVarint(to, change.series);
+  AppendVarint(to, change.schema);
+}
+
 void EncodeCheckpointRecord(LogPosition position, std::string* to) {
   Start(WalRecordKind::kCheckpoint, to);
   AppendVarint(to, position.segment);
@@ -262,6 +268,14 @@ absl::Status DecodeWalRecord(absl::string_view bytes, WalRecord* record) {
         good = from.GetVarint(&record->checkpoint.segment) &&
                from.GetVarint(&record->checkpoint.offset);
         break;
+      case WalRecordKind::kSchemaChange: {
+        uint64_t id = 0;
+        uint64_t schema = 0;
+        good = from.GetVarint(&id) && id < kNoSeries && from.GetVarint(&schema) &&
+               schema <= std::numeric_limits<SchemaId>::max();
+        record->change = {static_cast<SeriesId>(id), static_cast<SchemaId>(schema)};
+        break;
+      }
       default:
         good = false;
     }

@@ -23,6 +23,7 @@ enum class WalRecordKind : uint8_t {
   kBatch = 3,
   kDelete = 4,
   kCheckpoint = 5,
+  kSchemaChange = 6,
 };
 
 struct SchemaDefinition {
@@ -36,6 +37,13 @@ struct SeriesDefinition {
   SchemaId schema = 0;
   std::string name;
   friend bool operator==(const SeriesDefinition&, const SeriesDefinition&) = default;
+};
+
+// A series keeps its id and its name and goes on with another schema.
+struct SchemaChange {
+  SeriesId series = kNoSeries;
+  SchemaId schema = 0;
+  friend bool operator==(const SchemaChange&, const SchemaChange&) = default;
 };
 
 // Columns of equal length.
@@ -59,6 +67,7 @@ struct WalRecord {
   std::vector<SeriesDefinition> series;
   WalBatch batch;
   SeriesId deleted = kNoSeries;
+  SchemaChange change;
   LogPosition checkpoint;  // every point of a record before it is in a synced ring file
 };
 
@@ -69,6 +78,7 @@ void EncodeSchemaRecord(const SchemaDefinition& schema, std::string* to);
 void EncodeSeriesRecord(absl::Span<const SeriesDefinition> series, std::string* to);
 void EncodeBatchRecord(const WalBatch& batch, std::string* to);
 void EncodeDeleteRecord(SeriesId series, std::string* to);
+void EncodeSchemaChangeRecord(SchemaChange change, std::string* to);
 void EncodeCheckpointRecord(LogPosition position, std::string* to);
 
 absl::Status DecodeWalRecord(absl::string_view bytes, WalRecord* record);

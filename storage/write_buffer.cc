@@ -83,6 +83,19 @@ void WriteBuffer::ApplyToShard(size_t index, absl::Span<const uint16_t> order,
   active_points_.fetch_add(active.points() - points, std::memory_order_relaxed);
 }
 
+void WriteBuffer::Realign(SeriesId series, int64_t step_sec) {
+  Shard& shard = shards_[ShardOf(series)];
+  MutexLock lock(&shard.mu);
+  PendingPoints& active = shard.active;
+  const uint64_t bytes = active.bytes();
+  const uint64_t points = active.points();
+  active.Realign(LocalOf(series), step_sec);
+  bytes_.fetch_add(active.bytes() - bytes, std::memory_order_relaxed);
+  active_bytes_.fetch_add(active.bytes() - bytes, std::memory_order_relaxed);
+  points_.fetch_add(active.points() - points, std::memory_order_relaxed);
+  active_points_.fetch_add(active.points() - points, std::memory_order_relaxed);
+}
+
 void WriteBuffer::Read(SeriesId series, int64_t from_sec, int64_t until_sec,
                        std::vector<Point>* points) const {
   points->clear();

@@ -43,6 +43,10 @@ class WriteBuffer {
   void ApplyPart(size_t part, size_t parts, absl::Span<const SeriesId> series,
                  absl::Span<const int64_t> timestamps_sec, absl::Span<const double> values);
 
+  // The series has got another finest step: its pending points, none of them in a flushing
+  // generation, are aligned to it. Of points that fall together the newest stays.
+  void Realign(SeriesId series, int64_t step_sec);
+
   // The series' points in [from, until), sorted, one per timestamp, both generations merged.
   // Replaces *points.
   void Read(SeriesId series, int64_t from_sec, int64_t until_sec, std::vector<Point>* points) const;

@@ -63,6 +63,9 @@ std::string DescribeRecord(const WalRecord& record) {
     case WalRecordKind::kCheckpoint:
       return absl::StrCat("checkpoint at ", record.checkpoint.segment, ":",
                           record.checkpoint.offset);
+    case WalRecordKind::kSchemaChange:
+      return absl::StrCat("series ", record.change.series, " goes on with schema ",
+                          record.change.schema);
   }
   return "unknown";
 }

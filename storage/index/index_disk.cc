@@ -121,6 +121,12 @@ absl::Status MetricIndex::ApplyLogRecord(const WalRecord& record, Changes* chang
       if (!name.empty()) changes->removed.push_back({record.deleted, std::move(name)});
       break;
     }
+    case WalRecordKind::kSchemaChange: {
+      std::unique_lock lock(mu_);
+      if (ChangeSchemaLocked(record.change.series, record.change.schema))
+        changes->changed.push_back(record.change.series);
+      break;
+    }
     default:
       break;
   }
@@ -230,7 +236,10 @@ absl::Status MetricIndex::RebuildLevelDb() {
         for (const SeriesDefinition& series : record.series) {
           state.next_id = std::max(state.next_id, series.id + 1);
           if (!mark(series.id)) continue;
-          SHOAL_RETURN_IF_ERROR(leveldb_.Put(series.name, series.id, series.schema));
+          // Memory knows whether the schema has changed since.
+          SchemaId schema = series.schema;
+          SchemaOf(series.id, &schema);
+          SHOAL_RETURN_IF_ERROR(leveldb_.Put(series.name, series.id, schema));
           ++state.size;
         }
       }
@@ -293,6 +302,12 @@ absl::Status MetricIndex::AppendToSeriesLog(const Changes& changes) {
         EncodeSeriesRecord(definitions, &bytes);
         return series_log_->Append(bytes).status();
       }));
+  for (const SeriesId series : changes.changed) {
+    SchemaChange change{series, 0};
+    if (SchemaOf(series, &change.schema) == nullptr) continue;
+    EncodeSchemaChangeRecord(change, &bytes);
+    SHOAL_RETURN_IF_ERROR(series_log_->Append(bytes).status());
+  }
   return series_log_->Sync();
 }
 
@@ -315,6 +330,9 @@ absl::Status MetricIndex::WriteToLevelDb(const Changes& changes) {
     return absl::OkStatus();
   };
   SHOAL_RETURN_IF_ERROR(ForDefinitions(changes.created, put));
+  const uint64_t size = state_.size;  // these are there already
+  SHOAL_RETURN_IF_ERROR(ForDefinitions(changes.changed, put));
+  state_.size = size;
   return leveldb_.Commit(state_);
 }
 
@@ -342,6 +360,7 @@ absl::Status MetricIndex::Persist() {
       put_back(&changes_.schemas, &taken.schemas);
       put_back(&changes_.created, &taken.created);
       put_back(&changes_.removed, &taken.removed);
+      put_back(&changes_.changed, &taken.changed);
       return status;
     }
   }

@@ -117,6 +117,21 @@ void MetricIndex::Remove(SeriesId series) {
   if (on_removed_) on_removed_(name);
 }
 
+bool MetricIndex::ChangeSchemaLocked(SeriesId series, SchemaId schema) {
+  Entry* const entry = EntryOf(series);
+  if (entry == nullptr || entry->state.load(std::memory_order_relaxed) == 0) return false;
+  if (Schema(schema) == nullptr) return false;  // its record was damaged, and counted
+  entry->state.store(kAlive | schema, std::memory_order_release);
+  return true;
+}
+
+bool MetricIndex::ChangeSchema(SeriesId series, SchemaId schema) {
+  std::unique_lock lock(mu_);
+  if (!ChangeSchemaLocked(series, schema)) return false;
+  changes_.changed.push_back(series);
+  return true;
+}
+
 void MetricIndex::ReserveId(SeriesId series) {
   std::unique_lock lock(mu_);
   next_id_ = std::max(next_id_, series + 1);

@@ -64,6 +64,8 @@ class MetricIndex {
   bool Restore(const SeriesDefinition& definition);
   // The name goes, the id stays dead for ever. No effect when dead already.
   void Remove(SeriesId series);
+  // The series goes on with another schema, which must be known. False: it is dead.
+  bool ChangeSchema(SeriesId series, SchemaId schema);
   // Called with each name that Remove takes away. Set before other threads come.
   void OnRemoved(std::function<void(absl::string_view name)> on_removed) {
     on_removed_ = std::move(on_removed);
@@ -124,7 +126,10 @@ class MetricIndex {
       std::string name;
     };
     std::vector<Removal> removed;
-    bool empty() const { return schemas.empty() && created.empty() && removed.empty(); }
+    std::vector<SeriesId> changed;  // their schemas; those that are dead again are left out
+    bool empty() const {
+      return schemas.empty() && created.empty() && removed.empty() && changed.empty();
+    }
   };
 
   explicit MetricIndex(MetricIndexOptions options);
@@ -133,6 +138,7 @@ class MetricIndex {
   void AddSchemaLocked(const SchemaDefinition& definition);
   void AddLocked(absl::string_view name, SeriesId series, SchemaId schema);
   void RemoveLocked(SeriesId series, std::string* name);
+  bool ChangeSchemaLocked(SeriesId series, SchemaId schema);
   void ClearMemory();
   // Calls with the definitions of those of `series` that are alive, a few thousand at a time. No
   // lock is held during the calls.

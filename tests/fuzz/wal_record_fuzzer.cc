@@ -26,6 +26,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case WalRecordKind::kCheckpoint:
       EncodeCheckpointRecord(record.checkpoint, &once);
       break;
+    case WalRecordKind::kSchemaChange:
+      EncodeSchemaChangeRecord(record.change, &once);
+      break;
   }
   WalRecord again;
   if (!DecodeWalRecord(once, &again).ok()) __builtin_trap();

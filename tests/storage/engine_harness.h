@@ -54,6 +54,7 @@ struct EngineHarness {
     copy.series_max = options.series_max;
     copy.series_creations_per_sec = options.series_creations_per_sec;
     copy.series_limits = options.series_limits;
+    copy.migrate_schemas = options.migrate_schemas;
     copy.disk_reserve_bytes = options.disk_reserve_bytes;
     auto opened = Engine::Open(std::move(copy));
     if (!opened.ok()) return opened.status();

@@ -49,7 +49,7 @@ class RecoveryTest : public testing::Test {
                       const std::function<absl::Status(LogPosition)>& flush) {
     ReplayOptions options;
     options.write_buffer_bytes_max = buffer_bytes_max;
-    return ReplayWal(options, *wal_, index_.get(), buffer, flush, &deleted_, &report_);
+    return ReplayWal(options, *wal_, index_.get(), buffer, flush, &deleted_, &dead_, &report_);
   }
   WriteBuffer::StepOf StepOf() {
     return [this](SeriesId series) {
@@ -63,6 +63,7 @@ class RecoveryTest : public testing::Test {
   std::unique_ptr<SegmentedLog> wal_;
   std::string record_;
   std::vector<Committer::Deleted> deleted_;
+  std::vector<SeriesId> dead_;
   RecoveryReport report_;
 };
 

@@ -45,6 +45,11 @@ TEST(WalRecordTest, EveryKindComesBackAsItWas) {
   ASSERT_TRUE(DecodeWalRecord(bytes, &record).ok());
   EXPECT_EQ(record.deleted, 123u);
 
+  EncodeSchemaChangeRecord({70'000, 300}, &bytes);
+  ASSERT_TRUE(DecodeWalRecord(bytes, &record).ok());
+  EXPECT_EQ(record.kind, WalRecordKind::kSchemaChange);
+  EXPECT_EQ(record.change, (SchemaChange{70'000, 300}));
+
   EncodeCheckpointRecord({5, 99}, &bytes);
   ASSERT_TRUE(DecodeWalRecord(bytes, &record).ok());
   EXPECT_EQ(record.checkpoint, (LogPosition{5, 99}));
