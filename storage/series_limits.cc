@@ -22,7 +22,7 @@ SeriesLimits::SeriesLimits(SeriesLimit node, std::vector<SeriesLimit> prefixes,
   SHOAL_CHECK(prefixes.size() <= kPrefixesMax);
   node.prefix.clear();
   MutexLock lock(&mu_);
-  const auto add = [&](SeriesLimit limit) {
+  const auto make = [&](SeriesLimit limit) {
     Group group;
     group.tokens = static_cast<double>(limit.creations_per_sec * kBurstSec);
     group.limit = std::move(limit);
@@ -42,10 +42,10 @@ SeriesLimits::SeriesLimits(SeriesLimit node, std::vector<SeriesLimit> prefixes,
                               "Series that count against a prefix's limit", {{"prefix", label}});
       }
     }
-    groups_.push_back(std::move(group));
+    return group;
   };
-  add(std::move(node));
-  for (SeriesLimit& limit : prefixes) add(std::move(limit));
+  groups_.push_back(make(std::move(node)));
+  for (SeriesLimit& limit : prefixes) groups_.push_back(make(std::move(limit)));
 }
 
 SeriesLimits::Group* SeriesLimits::PrefixGroup(absl::string_view name) {
