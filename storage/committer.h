@@ -193,10 +193,10 @@ class Committer {
 
   std::atomic<uint64_t> points_written_{0};
   std::atomic<int64_t> newest_point_sec_{0};  // written by the commit thread only
-  Counter* points_counter_ = nullptr;        // the metrics are null without a registry
-  Counter* refused_counters_[6] = {};        // by RefusalReason
-  std::atomic<uint64_t> flush_at_bytes_{0};  // of the active generation
-  std::atomic<uint64_t> wal_bytes_{0};       // after the last group or round
+  Counter* points_counter_ = nullptr;         // the metrics are null without a registry
+  Counter* refused_counters_[6] = {};         // by RefusalReason
+  std::atomic<uint64_t> flush_at_bytes_{0};   // of the active generation
+  std::atomic<uint64_t> wal_bytes_{0};        // after the last group or round
   Counter* stalls_counter_ = nullptr;
   Counter* stall_ms_counter_ = nullptr;
   Gauge* wal_bytes_gauge_ = nullptr;

@@ -62,7 +62,8 @@ TEST_F(NodeConfigTest, EverySettingReachesItsPlace) {
   const absl::StatusOr<NodeConfig> config = Load(
       absl::StrCat(kMinimal,
                    "[storage]\nwal_sync = \"interval\"\nwal_sync_interval = \"2s\"\n"
-                   "wal_segment_bytes = \"2MiB\"\nwal_bytes_max = \"64MiB\"\nwrite_buffer_bytes_max = \"3MiB\"\n"
+                   "wal_segment_bytes = \"2MiB\"\nwal_bytes_max = "
+                   "\"64MiB\"\nwrite_buffer_bytes_max = \"3MiB\"\n"
                    "flush_interval = \"5s\"\nfuture_max = \"2h\"\nseries_max = 7\n"
                    "series_creations_per_sec = 6\n"
                    "disk_reserve = \"1MiB\"\n[limits]\nfetch_series_max = 8\nfetch_points_max = 9\n"
